@@ -1,0 +1,235 @@
+"""An answer while it grows: blocks that are finished, rendered once, and the one block that is still open.
+
+Rendering the whole text for each new token would cost the square of its length. Instead the open end is cut: the last
+block of the text is open, all blocks before it are closed and are never rendered again. An open block that
+becomes long (code, a table) stops being rendered and grows by plain appended text until it closes. So the cost of a
+token does not depend on how much came before it.
+
+What only the end reveals (a link defined later, a list that becomes loose) is put right once, by `finish`. No Django.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any, Final
+
+from markdown_it.token import Token
+
+from chat.markdown import clean_text, code_block, parse, render_tokens
+
+# An open block past this many characters is no longer rendered at each step (about 20 ms of work at the limit).
+LONG: Final = 3_000
+
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*([^`\n]*)\n")
+
+
+@dataclass
+class _LongBlock:
+    """A long open block: what was rendered when it became long, and the text that has come since."""
+
+    fence: str | None
+    language: str
+    head: str
+    parts: list[str] = field(default_factory=list)
+    # Length at the last attempt to close: the next one waits until the block is a quarter longer (a geometric
+    # series, so the attempts cost a constant factor of the text in all).
+    tried: int = 0
+    length: int = 0
+    line_start: str = ""
+
+    def append(self, text: str) -> bool:
+        """Take more text; return True when the block may now have ended and is worth parsing again."""
+        self.parts.append(text)
+        self.length += len(text)
+        seam = self.line_start + text
+        self.line_start = seam[seam.rfind("\n") + 1 :][-200:]
+        if self.fence is not None:
+            return bool(re.search(rf"(?:^|\n) {{0,3}}{re.escape(self.fence)}+[ \t]*\n", seam))
+        return self.length > self.tried * 1.25
+
+
+@dataclass(frozen=True)
+class OpenBlock:
+    """The open end as one reader has to show it.
+
+    `html` replaces the open block; with `html` None the `text` is appended to the element at `target` (a selector
+    below the open block) instead.
+    """
+
+    html: str | None
+    text: str = ""
+    target: str = ""
+
+
+@dataclass(frozen=True)
+class Position:
+    """How much of the answer a reader has: closed blocks, the open block's version, and parts of its long tail."""
+
+    closed: int = 0
+    version: int = 0
+    epoch: int = 0
+    tail: int = 0
+
+
+class BlockStream:
+    """Takes the deltas of one answer and keeps its HTML. Not thread-safe; belongs to the event loop."""
+
+    def __init__(self) -> None:
+        self.closed: list[str] = []
+        self._starts: list[int] = []
+        self._line = 0
+        self._source: list[str] = []
+        self._pending: list[str] = []
+        self._open = ""
+        self._open_html = ""
+        self._env: dict[str, Any] = {}
+        self._long: _LongBlock | None = None
+        self._version = 0
+        self._epoch = 0
+
+    def append(self, text: str) -> None:
+        """Take a delta. Costs next to nothing: the work is done by `advance`."""
+        self._pending.append(text)
+
+    def advance(self) -> None:
+        """Bring the blocks up to date with all deltas taken."""
+        if not self._pending:
+            return
+        text = clean_text("".join(self._pending))
+        self._pending.clear()
+        if not text:
+            return
+        self._source.append(text)
+        self._version += 1
+        if self._long is not None:
+            if not self._long.append(text):
+                return
+            self._long.tried = self._long.length
+        self._open += text if self._long is None else "".join(self._long.parts)
+        self._cut()
+
+    def _cut(self) -> None:
+        """Close all blocks but the last; go over to appended text when the open one has become long."""
+        tokens = parse(self._open, self._env)
+        tops = [number for number, token in enumerate(tokens) if token.level == 0 and token.nesting >= 0]
+        if not tops:
+            self._show("")
+            return
+        # Not splitlines: it also splits at U+2028 and other signs that are no line ends in Markdown.
+        lines = [line + "\n" for line in self._open.split("\n")]
+        lines[-1] = lines[-1][:-1]
+        last = tokens[tops[-1]]
+        keep_from = (last.map or [0, 0])[0]
+        if _fence_is_closed(last, lines):
+            self._close(tokens, len(lines))
+            self._open = ""
+            self._show("")
+            return
+        if len(tops) > 1:
+            self._close(tokens[: tops[-1]], keep_from)
+            self._open = "".join(lines[keep_from:])
+        html = render_tokens(tokens[tops[-1] :], {**self._env, "open": True})
+        if len(self._open) > LONG:
+            self._begin_long(html)
+        else:
+            self._show(html)
+
+    def _show(self, html: str) -> None:
+        self._long = None
+        self._open_html = html
+
+    def _begin_long(self, html: str) -> None:
+        self._epoch += 1
+        fence = _FENCE.match(self._open)
+        self._long = _LongBlock(
+            fence=fence[1] if fence else None,
+            language=fence[2].split(maxsplit=1)[0] if fence and fence[2].strip() else "",
+            head=html,
+            tried=len(self._open),
+            length=len(self._open),
+            line_start=self._open[self._open.rfind("\n") + 1 :][-200:],
+        )
+
+    def _close(self, tokens: list[Token], lines: int) -> None:
+        self.closed.append(render_tokens(tokens, self._env))
+        self._starts.append(self._line)
+        self._line += lines
+
+    @property
+    def position(self) -> Position:
+        """Where the end is now, for `since`."""
+        tail = len(self._long.parts) if self._long else 0
+        return Position(len(self.closed), self._version, self._epoch if self._long else 0, tail)
+
+    def open_html(self) -> str:
+        """Return the open block whole, for a reader that has none of it."""
+        block = self._long
+        if block is None:
+            return self._open_html
+        text = "".join(block.parts)
+        if block.fence is not None:
+            return code_block(self._open.split("\n", 1)[1] + text, block.language, highlighted=False)
+        return f'{block.head}<div class="raw">{escape(text, quote=False)}</div>'
+
+    def since(self, reader: Position) -> tuple[list[str], OpenBlock | None]:
+        """Return the closed blocks that `reader` lacks, and what it has to do to its open block, if anything."""
+        closed = self.closed[reader.closed :]
+        now = self.position
+        if now.version == reader.version and not closed:
+            return [], None
+        if self._long is not None and reader.epoch == now.epoch and not closed:
+            text = "".join(self._long.parts[reader.tail :])
+            return [], OpenBlock(None, text, "code" if self._long.fence is not None else ".raw")
+        return closed, OpenBlock(self.open_html())
+
+    def text(self) -> str:
+        """Return the whole Markdown text so far, cleaned."""
+        self.advance()
+        return "".join(self._source)
+
+    def finish(self) -> None:
+        """Close what is open: from here on `closed` is all."""
+        self.advance()
+        if self._long is not None:
+            self._open += "".join(self._long.parts)
+        if self._open:
+            tokens = parse(self._open, self._env)
+            if tokens:
+                self._close(tokens, self._open.count("\n") + 1)
+        self._open = ""
+        self._show("")
+        self._version += 1
+
+    def corrections(self) -> list[tuple[int, str]]:
+        """Render the finished text whole and return `(index, html)` for each closed block that should read otherwise.
+
+        Slow for a long text: call it in a thread.
+        """
+        env: dict[str, Any] = {}
+        tokens = parse("".join(self._source), env)
+        groups: list[list[Token]] = [[] for _ in self._starts]
+        group = -1
+        for token in tokens:
+            if token.level == 0 and token.nesting >= 0 and token.map is not None:
+                while group + 1 < len(self._starts) and self._starts[group + 1] <= token.map[0]:
+                    group += 1
+            if group >= 0:
+                groups[group].append(token)
+        changed = []
+        for number, members in enumerate(groups):
+            html = render_tokens(members, env)
+            if html != self.closed[number]:
+                changed.append((number, html))
+                self.closed[number] = html
+        return changed
+
+
+def _fence_is_closed(token: Token, lines: list[str]) -> bool:
+    """Tell whether a code block that ends the text has had its closing fence, line end included."""
+    if token.type != "fence" or token.map is None or token.map[1] - token.map[0] < 2:
+        return False
+    last = lines[token.map[1] - 1]
+    mark = last.strip()
+    return last.endswith("\n") and mark.startswith(token.markup) and not mark.strip(token.markup[0])

@@ -1,0 +1,132 @@
+"""Who shall answer: what the model menu offers, and the choice that is made or remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from chat.generate import Choice
+from chat.models import Chat, Preference
+from connections.catalogue import Effort, Model
+from connections.catalogues import Offer, offers
+from connections.status import Status
+
+REMEMBERED = "choice"
+
+
+@dataclass(frozen=True)
+class AccessEntry:
+    """An access path in the menu."""
+
+    key: str
+    label: str
+    selected: bool
+    ready: bool
+    title: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model, or a reasoning effort, in the menu."""
+
+    slug: str
+    name: str
+    description: str
+    selected: bool
+
+
+@dataclass(frozen=True)
+class Picker:
+    """The model menu as it is to be shown, and the choice it stands at (None: nothing can be chosen yet)."""
+
+    choice: Choice | None
+    accesses: Sequence[AccessEntry]
+    models: Sequence[Entry]
+    efforts: Sequence[Entry]
+    problem: Status | None
+
+    @property
+    def has_models(self) -> bool:
+        """Whether any model can be chosen."""
+        return bool(self.models)
+
+
+async def picker(chat: Chat | None = None, wanted: Mapping[str, str] | None = None) -> Picker:
+    """Return the menu for a chat.
+
+    The choice is `wanted` ("access", "model", "effort"; what is missing or no longer there is filled in), else the one
+    this chat stands at, else the one remembered, else the first that is ready.
+    """
+    available = await offers()
+    wish = _choice(chat.choice if chat else None) or await _remembered()
+    wish |= {name: value for name, value in (wanted or {}).items() if value or name == "effort"}
+    offer = _offer(available, wish.get("access", ""))
+    if offer is None:
+        return Picker(None, [], [], [], None)
+    model = _model(offer, wish.get("model", ""))
+    effort = _effort(model, wish.get("effort", ""))
+    choice = Choice(offer.path, model, effort) if model else None
+    return Picker(
+        choice,
+        [
+            AccessEntry(
+                key=each.path.key,
+                label=each.path.label,
+                selected=each is offer,
+                ready=each.status.ready,
+                title=each.status.title,
+                reason=each.status.sentence,
+            )
+            for each in available
+        ],
+        [Entry(each.slug, each.name, each.description, each is model) for each in offer.models],
+        [Entry(each.name, each.name, each.description, each.name == effort) for each in _efforts(model)],
+        None if offer.status.ready or not offer.models else offer.status,
+    )
+
+
+def _offer(available: Sequence[Offer], key: str) -> Offer | None:
+    """The offer of that key, else the first one that could answer, else the first."""
+    for test in (
+        lambda offer: offer.path.key == key,
+        lambda offer: offer.status.ready and offer.models,
+        lambda offer: offer.models,
+        lambda offer: True,
+    ):
+        if found := next((offer for offer in available if test(offer)), None):
+            return found
+    return None
+
+
+def _model(offer: Offer, slug: str) -> Model | None:
+    models = offer.models
+    return next((model for model in models if model.slug == slug), models[0] if models else None)
+
+
+def _efforts(model: Model | None) -> Sequence[Effort]:
+    return model.efforts if model else ()
+
+
+def _effort(model: Model | None, name: str) -> str | None:
+    names = [effort.name for effort in _efforts(model)]
+    if name in names:
+        return name
+    return model.default_effort if model else None
+
+
+async def remember(choice: Choice, chat: Chat | None = None) -> None:
+    """Keep a choice as the one that `chat` stands at and that new chats begin with."""
+    value = {"access": choice.path.key, "model": choice.model.slug, "effort": choice.effort or ""}
+    await Preference.objects.aupdate_or_create(name=REMEMBERED, defaults={"value": value})
+    if chat is not None:
+        await Chat.objects.filter(pk=chat.pk).aupdate(choice=value)
+
+
+async def _remembered() -> dict[str, str]:
+    preference = await Preference.objects.filter(name=REMEMBERED).afirst()
+    return _choice(preference.value if preference else None)
+
+
+def _choice(value: object) -> dict[str, str]:
+    return {str(name): str(text) for name, text in value.items()} if isinstance(value, dict) else {}

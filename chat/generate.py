@@ -1,0 +1,284 @@
+"""Asking a model: an answer is produced by a task of the server and outlives the request that began it.
+
+The row in the database is the truth. While the answer comes, its text is added to the database at least every
+250 ms; when it ends, for whatever reason, the message becomes final and says how it ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import logging
+import uuid
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from django.db import close_old_connections, transaction
+from django.utils import timezone
+
+from chat.feed import LiveAnswer, feeds
+from chat.markdown import HTML_VERSION, render
+from chat.models import Chat, Message, Piece, Role, State, title_from
+from connections.catalogue import Model
+from connections.errors import AccessError
+from connections.paths import AccessPath
+from connections.responses import AnswerEvent, Ask, Completed, OutputItem, ReasoningDelta, TextDelta, Turn
+
+log = logging.getLogger(__name__)
+
+# How long text that came may be in memory only.
+WRITE_EVERY: Final = 0.25
+
+INSTRUCTIONS: Final = (
+    "You are a helpful assistant in a chat. Answer in the language of the question, in Markdown: put code into "
+    "fenced blocks that name their language, and use tables and lists where they help. Be accurate and concise, "
+    "and say so when you do not know."
+)
+
+# All database work of answers happens in this one thread: a task that outlives its request would otherwise get a
+# thread, and a connection, of its own for each call.
+_writer = ThreadPoolExecutor(1, thread_name_prefix="answers")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Who shall answer: the access path, its model, and the reasoning effort (None: the model's own default)."""
+
+    path: AccessPath
+    model: Model
+    effort: str | None
+
+
+class OwnFault(AccessError):
+    """Something in Lerix itself went wrong while an answer came."""
+
+    code = "own-fault"
+    sentence = "Something went wrong inside Lerix; its log says what. Your message is kept. Try again."
+
+
+class ChatIsBusy(Exception):
+    """An answer is still coming in this chat; nothing was stored."""
+
+
+async def send(chat: Chat | None, text: str, key: uuid.UUID, choice: Choice) -> tuple[Chat, bool]:
+    """Store the user's message and begin its answer; with `chat` None in a new chat.
+
+    Returns the chat and whether anything was done: a `key` that is known already (the same form, sent twice) does nothing.
+    Raises ChatIsBusy while another answer is coming.
+    """
+    if known := await Message.with_key(key):
+        return known.chat, False
+    if chat is not None and feeds.live_in(chat.pk) is not None:
+        raise ChatIsBusy
+    chat, answer = await sync_to_async(_store_turn)(chat, text, key, choice)
+    if answer is None:
+        return chat, False
+    begin(answer, choice)
+    await chat.arefresh_from_db()
+    return chat, True
+
+
+@transaction.atomic
+def _store_turn(chat: Chat | None, text: str, key: uuid.UUID, choice: Choice) -> tuple[Chat, Message | None]:
+    """Store question and empty answer at once. None for the answer: the key was known after all."""
+    # Looked for again inside the write transaction, where two requests with one key stand in line.
+    known = Message.objects.select_related("chat").filter(key=key).first()
+    if known is not None:
+        return known.chat, None
+    if chat is None:
+        chat = Chat.objects.create(title=title_from(text))
+    question = Message.objects.create(chat=chat, parent_id=chat.head_id, role=Role.USER, text=text, key=key)
+    return chat, _store_answer(chat, question, choice)
+
+
+def _store_answer(chat: Chat, question: Message, choice: Choice) -> Message:
+    answer = Message.objects.create(
+        chat=chat,
+        parent=question,
+        role=Role.ASSISTANT,
+        state=State.STREAMING,
+        access=choice.path.key,
+        access_label=choice.path.label,
+        replay_key=choice.path.replay_key(choice.model),
+        model=choice.model.slug,
+        model_name=choice.model.name,
+        effort=choice.effort or "",
+    )
+    Chat.touch(chat.pk, head=answer)
+    return answer
+
+
+async def retry(failed: Message, choice: Choice) -> Message:
+    """Ask again for the answer `failed`; the new answer takes its place, the old one is kept as another branch.
+
+    Raises ChatIsBusy while another answer is coming.
+    """
+    if feeds.live_in(failed.chat_id) is not None:
+        raise ChatIsBusy
+    answer = await sync_to_async(_store_retry)(failed, choice)
+    begin(answer, choice)
+    return answer
+
+
+@transaction.atomic
+def _store_retry(failed: Message, choice: Choice) -> Message:
+    chat = Chat.objects.get(pk=failed.chat_id)
+    question = Message.objects.get(pk=failed.parent_id)
+    return _store_answer(chat, question, choice)
+
+
+def begin(message: Message, choice: Choice) -> LiveAnswer:
+    """Start the task that produces `message`. It belongs to the server, not to the request."""
+    answer = feeds.begin(message)
+    # An empty context: a task that inherits the request's would do its database work in that request's dead thread.
+    answer.task = asyncio.create_task(
+        _in_writer(lambda: _produce(answer, choice)), name=f"answer {message.pk}", context=contextvars.Context()
+    )
+    return answer
+
+
+async def _in_writer(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async with ThreadSensitiveContext(executor=_writer):
+        await work()
+
+
+async def _produce(answer: LiveAnswer, choice: Choice) -> None:
+    """Ask, collect, and make the message final however it ends."""
+    message = answer.message
+    saver = asyncio.create_task(_save_as_it_comes(answer))
+    state, error = State.FAILED, None
+    try:
+        turns = await turns_before(message, choice)
+        ask = Ask(
+            model=choice.model,
+            turns=turns,
+            instructions=INSTRUCTIONS,
+            effort=choice.effort,
+            conversation=str(message.chat_id),
+        )
+        async with contextlib.aclosing(choice.path.answer(ask)) as events:
+            async for event in events:
+                _take(event, answer)
+        state = State.COMPLETE
+    except AccessError as refusal:
+        error = refusal
+    except asyncio.CancelledError:
+        state = State.STOPPED if answer.stopped else State.INTERRUPTED
+    except Exception:
+        log.exception("An answer failed for a reason of our own")
+        error = OwnFault()
+    finally:
+        saver.cancel()
+        finishing = asyncio.ensure_future(_finish(answer, saver, state, error))
+        while not finishing.done():
+            # A second cancel (Stop pressed twice, the server ending) must not lose what came.
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(finishing)
+
+
+def _take(event: AnswerEvent, answer: LiveAnswer) -> None:
+    match event:
+        case TextDelta():
+            answer.text_came(event.text)
+        case ReasoningDelta():
+            # Parts of a summary follow each other as paragraphs do.
+            new_part = event.summary_index != answer.thought_part
+            answer.thought_part = event.summary_index
+            answer.thought_came("\n\n" + event.text if new_part else event.text)
+        case OutputItem():
+            if event.item.get("type") == "reasoning":
+                answer.message.items.append(event.item)
+        case Completed():
+            answer.message.usage = asdict(event.usage) if event.usage else None
+
+
+async def _save_as_it_comes(answer: LiveAnswer) -> None:
+    """Add what came to the database, a piece at most every `WRITE_EVERY` seconds."""
+    text = thoughts = 0
+    while True:
+        await asyncio.sleep(WRITE_EVERY)
+        new_text, new_reasoning = "".join(answer.text[text:]), "".join(answer.thoughts[thoughts:])
+        text, thoughts = len(answer.text), len(answer.thoughts)
+        if new_text or new_reasoning:
+            await Piece.objects.acreate(message=answer.message, text=new_text, reasoning=new_reasoning)
+
+
+async def _finish(
+    answer: LiveAnswer, saver: asyncio.Task[None], state: State, error: AccessError | None
+) -> None:
+    await asyncio.wait([saver])
+    message = answer.message
+    message.state = state
+    message.text = "".join(answer.text)
+    message.reasoning = "".join(answer.thoughts)
+    message.error = _error_facts(error) if error else None
+    message.finished = timezone.now()
+    answer.text_blocks.finish()
+    answer.thought_blocks.finish()
+    answer.corrections = await asyncio.to_thread(answer.text_blocks.corrections)
+    message.html = "".join(answer.text_blocks.closed)
+    message.html_version = HTML_VERSION
+    await sync_to_async(_make_final)(message)
+    feeds.end(answer)
+
+
+def _error_facts(error: AccessError) -> dict[str, str]:
+    return {
+        "code": error.code,
+        "sentence": error.sentence,
+        "next_step": error.next_step.value,
+        "until": error.until.isoformat() if error.until else "",
+    }
+
+
+@transaction.atomic
+def _make_final(message: Message) -> None:
+    message.save()
+    Piece.objects.filter(message=message).delete()
+    Chat.touch(message.chat_id)
+
+
+async def turns_before(answer: Message, choice: Choice) -> Sequence[Turn]:
+    """Return what the model shall read: the branch that ends in the question of `answer`.
+
+    Reasoning items go only to the access path and account they came from; elsewhere they mean nothing or are refused.
+    """
+    known = {message.pk: message async for message in Message.objects.filter(chat_id=answer.chat_id)}
+    turns: list[Turn] = []
+    replay_key = choice.path.replay_key(choice.model)
+    step = known.get(answer.parent_id) if answer.parent_id is not None else None
+    while step is not None:
+        if step.text:
+            fits = step.state == State.COMPLETE and step.replay_key == replay_key
+            items = tuple(step.items) if fits else ()
+            turns.append(Turn("user" if step.role == Role.USER else "assistant", step.text, items))
+        step = known.get(step.parent_id) if step.parent_id is not None else None
+    return turns[::-1]
+
+
+async def stop_all() -> None:
+    """End all answers because the server ends: each is stored with what came, marked interrupted."""
+    tasks = [answer.task for answer in feeds.live.values() if answer.task is not None]
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+
+
+def recover() -> int:
+    """Mark the answers that an earlier process left unfinished, with the text that had come. Returns their number."""
+    close_old_connections()
+    left = list(Message.objects.filter(state=State.STREAMING))
+    for message in left:
+        pieces = list(message.pieces.all())
+        message.text = "".join(piece.text for piece in pieces)
+        message.reasoning = "".join(piece.reasoning for piece in pieces)
+        message.state = State.INTERRUPTED
+        message.finished = timezone.now()
+        message.html, message.html_version = render(message.text), HTML_VERSION
+        _make_final(message)
+    return len(left)

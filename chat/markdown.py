@@ -1,0 +1,180 @@
+"""Markdown of a model's answer to HTML that is safe to put into a page, whole or while it still grows.
+
+Two walls stand between a hostile answer and the reader. markdown-it runs with raw HTML switched off, so that tags in
+the text come out as text; nh3 then lets through only the tags, attributes and classes named below. Images are
+shown as links, for a remote image would tell its host what was read. No Django here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from html import escape
+from typing import Any, Final
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
+from mdit_py_plugins.tasklists import tasklists_plugin
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexer import Lexer
+from pygments.lexers import get_lexer_by_name
+from pygments.token import STANDARD_TYPES
+from pygments.util import ClassNotFound
+
+# Terminal escapes, other control characters, and the marks that turn the reading direction round
+# (they can make a command read otherwise than it is copied). Zero-width joiners stay: emoji need them.
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?")
+_INVISIBLE = {code: None for code in (*range(0x20), 0x7F, *range(0x80, 0xA0)) if chr(code) not in "\n\t"} | {
+    code: None for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0xFEFF)
+}
+
+# Stored HTML of another version is rendered anew: raise this with every change of what `render` returns.
+HTML_VERSION: Final = 1
+
+# A highlighted block costs several times its size in spans; past this it is shown plain.
+HIGHLIGHT_LIMIT: Final = 60_000
+
+_PYGMENTS_CLASSES: Final = frozenset(name for name in STANDARD_TYPES.values() if name)
+_TAGS: Final = frozenset(
+    "p br hr h1 h2 h3 h4 h5 h6 strong em s a code pre span div blockquote ul ol li table thead tbody tr th td "
+    "button".split()
+)
+_ATTRIBUTES: Final[dict[str, set[str]]] = {
+    "a": {"href", "target", "title"},
+    "ol": {"start"},
+    "pre": {"tabindex"},
+    "div": {"tabindex", "role", "aria-label"},
+}
+_VALUES: Final[dict[str, dict[str, set[str]]]] = {
+    "button": {"type": {"button"}, "data-copy": {"code"}},
+}
+_CLASSES: Final[dict[str, set[str]]] = {
+    "div": {"code", "code-head", "table"},
+    "span": {*_PYGMENTS_CLASSES, "code-language"},
+    "button": {"code-copy"},
+    "li": {"task-list-item"},
+    "ul": {"contains-task-list"},
+    "td": {"align-left", "align-center", "align-right"},
+    "th": {"align-left", "align-center", "align-right"},
+}
+
+
+def clean_text(text: str) -> str:
+    """Return `text` without terminal escapes, control characters and direction overrides; line ends become LF."""
+    if "\x1b" in text:
+        text = _ANSI.sub("", text)
+    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_INVISIBLE)
+
+
+@cache
+def _lexer(language: str) -> Lexer | None:
+    try:
+        return get_lexer_by_name(language, stripnl=False, ensurenl=False)
+    except ClassNotFound:
+        return None
+
+
+_FORMATTER: Final = HtmlFormatter(nowrap=True)
+
+
+def code_block(source: str, language: str, *, highlighted: bool = True) -> str:
+    """Return one code block: a head with the language and a copy button, and the source, which scrolls inside."""
+    language = language[:40]
+    lexer = _lexer(language.lower()) if highlighted and language and len(source) <= HIGHLIGHT_LIMIT else None
+    body = highlight(source, lexer, _FORMATTER) if lexer else escape(source, quote=False)
+    return (
+        f'<div class="code"><div class="code-head"><span class="code-language">{escape(language or "text")}</span>'
+        '<button type="button" class="code-copy" data-copy="code">Copy code</button></div>'
+        f'<pre tabindex="0"><code>{body}</code></pre></div>\n'
+    )
+
+
+class _Renderer(RendererHTML):
+    """HTML in our own shapes; the environment's "open" key says that the last block may still grow."""
+
+    def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        token = tokens[idx]
+        words = token.info.split(maxsplit=1)
+        return code_block(token.content, words[0] if words else "", highlighted=not env.get("open"))
+
+    def code_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        return code_block(tokens[idx].content, "", highlighted=False)
+
+    def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        token = tokens[idx]
+        alt = self.renderInlineAsText(token.children or [], options, env) or "image"
+        return f'<a href="{escape(str(token.attrGet("src") or ""))}" target="_blank">{escape(alt)}</a>'
+
+    def html_inline(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        # Raw HTML is off, so only the task list plugin's check boxes come here. A sign is read out as it stands,
+        # a disabled box without a label is not.
+        return "\u2611" if "checked" in tokens[idx].content else "\u2610"
+
+    def link_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        token = tokens[idx]
+        if not str(token.attrGet("href") or "").startswith("#"):
+            token.attrSet("target", "_blank")
+        return self.renderToken(tokens, idx, options, env)
+
+    def table_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        return '<div class="table" tabindex="0" role="group" aria-label="Table"><table>\n'
+
+    def table_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        return "</table></div>\n"
+
+    def th_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        return self._cell(tokens[idx])
+
+    def td_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        return self._cell(tokens[idx])
+
+    @staticmethod
+    def _cell(token: Token) -> str:
+        # Our policy refuses style attributes, so the column's alignment becomes a class.
+        match = re.fullmatch(r"text-align:(left|center|right)", str(token.attrGet("style") or ""))
+        return f'<{token.tag} class="align-{match[1]}">' if match else f"<{token.tag}>"
+
+
+def _parser() -> MarkdownIt:
+    # "maxNesting" is markdown-it's own guard: deeper quotes and lists than this come out as text.
+    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 20}, renderer_cls=_Renderer)
+    parser.enable(["table", "strikethrough"])
+    return parser.use(tasklists_plugin)
+
+
+_PARSER: Final = _parser()
+
+
+def parse(text: str, env: dict[str, Any]) -> list[Token]:
+    """Return the block tokens of `text`; link definitions found are kept in `env` for the blocks that follow."""
+    return _PARSER.parse(text, env)
+
+
+def render_tokens(tokens: Sequence[Token], env: dict[str, Any]) -> str:
+    """Return sanitised HTML of whole blocks."""
+    return sanitise(_PARSER.renderer.render(tokens, _PARSER.options, env))
+
+
+def sanitise(html: str) -> str:
+    """Return `html` with nothing left in it but the tags, attributes and classes that an answer may have."""
+    return nh3.clean(
+        html,
+        tags=set(_TAGS),
+        attributes=_ATTRIBUTES,
+        tag_attribute_values=_VALUES,
+        allowed_classes=_CLASSES,
+        url_schemes={"http", "https", "mailto"},
+        link_rel="noopener noreferrer nofollow",
+        clean_content_tags={"script", "style", "template"},
+    )
+
+
+def render(text: str) -> str:
+    """Return the safe HTML of a whole, finished Markdown text."""
+    env: dict[str, Any] = {}
+    return render_tokens(parse(clean_text(text), env), env)

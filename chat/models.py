@@ -1,0 +1,163 @@
+"""Chats and their messages: the facts. Asking a model is `chat.generate`, showing is `chat.views`."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any, Self
+
+from django.db import models
+from django.db.models import F
+from django.utils import timezone
+
+from connections.status import NextStep
+
+TITLE_LENGTH = 80
+
+
+class Chat(models.Model):
+    """One conversation. `revision` is raised whenever its messages change in number, order or state."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    title = models.CharField(max_length=200)
+    created = models.DateTimeField(default=timezone.now)
+    updated = models.DateTimeField(default=timezone.now, db_index=True)
+    revision = models.PositiveBigIntegerField(default=0)
+    # Access path, model and effort that the menu stands at in this chat.
+    choice = models.JSONField(default=dict, blank=True)
+    # The newest message of the branch that is shown; older branches stay reachable through Message.parent.
+    head = models.ForeignKey("Message", null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering = ("-updated",)
+
+    def __str__(self) -> str:
+        return self.title
+
+    async def conversation(self) -> list[Message]:
+        """Return the messages of the shown branch, oldest first. One query."""
+        known = {message.pk: message async for message in self.messages.all()}
+        branch: list[Message] = []
+        step = known.get(self.head_id) if self.head_id is not None else None
+        while step is not None:
+            branch.append(step)
+            step = known.get(step.parent_id) if step.parent_id is not None else None
+        return branch[::-1]
+
+    @classmethod
+    def touch(cls, chat_id: uuid.UUID, **changes: Any) -> None:
+        """Note in the database that the chat has changed, with other fields to set. For use in a transaction."""
+        cls.objects.filter(pk=chat_id).update(revision=F("revision") + 1, updated=timezone.now(), **changes)
+
+
+class Role(models.TextChoices):
+    """Who wrote a message."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+class State(models.TextChoices):
+    """How far a message is. Everything but `STREAMING` is final."""
+
+    COMPLETE = "complete"
+    STREAMING = "streaming"
+    STOPPED = "stopped"  # by the user; what had come is kept
+    INTERRUPTED = "interrupted"  # Lerix ended while it streamed; what had come is kept
+    FAILED = "failed"  # `error` says why; what had come is kept
+
+
+class Message(models.Model):
+    """One message: the user's, or a model's answer with the path and model it came by."""
+
+    chat = models.ForeignKey(Chat, on_delete=models.CASCADE, related_name="messages")
+    parent = models.ForeignKey("self", null=True, on_delete=models.CASCADE, related_name="replies")
+    role = models.CharField(max_length=10, choices=Role.choices)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.COMPLETE, db_index=True)
+    text = models.TextField(blank=True)
+    reasoning = models.TextField(blank=True)
+    # The finished answer as safe HTML, kept because rendering costs milliseconds a kilobyte.
+    html = models.TextField(blank=True)
+    html_version = models.PositiveSmallIntegerField(default=0)
+    # What the user's browser called this message, so that a form sent twice is one message.
+    key = models.UUIDField(null=True, unique=True)
+    access = models.CharField(max_length=80, blank=True)
+    access_label = models.CharField(max_length=120, blank=True)
+    model = models.CharField(max_length=120, blank=True)
+    model_name = models.CharField(max_length=120, blank=True)
+    effort = models.CharField(max_length=20, blank=True)
+    # Whose reasoning items `items` are: they are replayed to the same account and model only.
+    replay_key = models.CharField(max_length=240, blank=True)
+    items = models.JSONField(default=list, blank=True)
+    usage = models.JSONField(null=True, blank=True)
+    error = models.JSONField(null=True, blank=True)
+    created = models.DateTimeField(default=timezone.now)
+    finished = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("pk",)
+
+    def __str__(self) -> str:
+        return f"{self.role} message {self.pk}"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether more may still come."""
+        return self.state == State.STREAMING
+
+    @property
+    def until(self) -> datetime | None:
+        """Before when asking again is useless, if the error says so."""
+        return datetime.fromisoformat(self.error["until"]) if self.error and self.error.get("until") else None
+
+    @property
+    def links_connections(self) -> bool:
+        """Whether what went wrong is put right in Connections rather than by trying again."""
+        steps = {NextStep.RETRY, NextStep.NEW_CHAT, NextStep.EDIT, NextStep.UPDATE}
+        return bool(self.error) and self.error.get("next_step") not in steps
+
+    @property
+    def author(self) -> str:
+        """The name a reader sees: "You", or the model's name."""
+        return "You" if self.role == Role.USER else self.model_name
+
+    @classmethod
+    async def with_key(cls, key: uuid.UUID) -> Self | None:
+        """Return the message that was sent under `key`, with its chat, or None."""
+        return await cls.objects.select_related("chat").filter(key=key).afirst()
+
+
+class Piece(models.Model):
+    """A part of an answer that is still coming, so that a crash loses a quarter of a second and not the answer.
+
+    Parts are added, never rewritten: rewriting the whole text each time would cost the square of its length. When the
+    answer ends they are joined into the message and removed.
+    """
+
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="pieces")
+    text = models.TextField(blank=True)
+    reasoning = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("pk",)
+
+    def __str__(self) -> str:
+        return f"piece {self.pk} of {self.message_id}"
+
+
+class Preference(models.Model):
+    """One remembered choice of the user, by name; the value is JSON."""
+
+    name = models.CharField(max_length=60, primary_key=True)
+    value = models.JSONField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def title_from(text: str) -> str:
+    """Make a chat's title of its first message: its first words, on one line, cut at a word. No model is asked."""
+    line = " ".join(text.split())
+    if len(line) <= TITLE_LENGTH:
+        return line or "New chat"
+    return line[:TITLE_LENGTH].rsplit(" ", 1)[0].rstrip(",.;:") + "\u2026"

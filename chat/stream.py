@@ -1,0 +1,180 @@
+"""The event stream of one tab: brings the page up to date from any point, then follows.
+
+One stream carries everything the tab needs: new messages, the live answer, the sidebar, the model menu. It sends states,
+not events: whatever the reader missed, it gets the newest once. So a slow reader costs no memory, and a
+reader that re-joins with its cursor gets what it lacks and nothing twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from html import escape
+from typing import Final
+from uuid import UUID
+
+from chat.blocks import BlockStream, Position
+from chat.choices import picker
+from chat.feed import LiveAnswer, feeds
+from chat.models import Chat, Message
+from chat.pages import Cursor, history, html, kept, position, shown
+from connections.changes import connections_changed, heard
+from connections.push import ALIVE, KEEP_ALIVE, message, partial
+
+# Least time between two updates: at most 30 a second reach the page, however fast the model is.
+PACE: Final = 0.033
+
+
+class Reader:
+    """One tab that follows a chat, or with `chat_id` None the empty page of a new chat."""
+
+    def __init__(self, chat_id: UUID | None, cursor: Cursor) -> None:
+        self.chat_id = chat_id
+        self.cursor = cursor
+        self._signal = feeds.chat(chat_id) if chat_id else None
+        self._rows = -1
+        self._known: list[int] = []
+        self._live: LiveAnswer | None = None
+        self._text = Position()
+        self._thoughts = Position()
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """Yield events without end; each brings the page up to date."""
+        bell = asyncio.Event()
+        for signal in (self._signal, feeds.history, connections_changed):
+            if signal is not None:
+                signal.ring(bell)
+        # Answers the request at once, so that the page knows it is connected.
+        yield ALIVE
+        while True:
+            if pieces := await self.catch_up():
+                yield message("".join(pieces), str(self.cursor))
+                await asyncio.sleep(PACE)
+            while not await heard(bell, seconds=KEEP_ALIVE):
+                yield ALIVE
+
+    async def catch_up(self) -> list[str]:
+        """Return the pieces of HTML that the page lacks, and move the cursor."""
+        pieces: list[str] = []
+        if self._signal is not None and self._rows != self._signal.rows:
+            self._rows = self._signal.rows
+            pieces += await self._rows_changed()
+        pieces += self._live_grew()
+        if self.cursor.boot != feeds.boot or self.cursor.history != feeds.history.version:
+            self.cursor = replace(self.cursor, history=feeds.history.version)
+            context = {"history": await history(), "chat": {"pk": self.chat_id}}
+            pieces.append(partial("#history", await html("chat/history.html", context)))
+        if self.cursor.boot != feeds.boot or self.cursor.connections != connections_changed.version:
+            self.cursor = replace(self.cursor, connections=connections_changed.version)
+            pieces += await self._menu_changed()
+        self.cursor = replace(self.cursor, boot=feeds.boot)
+        return pieces
+
+    async def _rows_changed(self) -> list[str]:
+        """The messages in the database are others than before, or this reader has just come."""
+        chat = await Chat.objects.filter(pk=self.chat_id).afirst()
+        if chat is None:
+            return []
+        first = not self._known
+        branch = await chat.conversation()
+        ids = [row.pk for row in branch]
+        if first and self.cursor.revision == chat.revision:
+            # Nothing has changed since the page was made: only take up the live answer where it was left.
+            self._known = ids
+            live = feeds.live_in(chat.pk)
+            same = live is not None and live.message.pk == self.cursor.live
+            self._take_up(live, self.cursor.text if same else 0, self.cursor.thoughts if same else 0)
+            return []
+        pieces = []
+        if first or ids[: len(self._known)] != self._known:
+            # Branches were switched, or too much was missed to be told piece by piece.
+            self._take_up(None)
+            pieces.append(partial("#log", await self._articles(branch)))
+        else:
+            pieces += await self._end_of_live()
+            if new := branch[len(self._known) :]:
+                pieces.append(partial("#log", await self._articles(new), "beforeend"))
+        self._known = ids
+        actions = {"chat": chat, "busy": feeds.live_in(chat.pk) is not None}
+        pieces.append(partial("#composer-actions", await html("chat/actions.html", actions)))
+        pieces.append(partial("#title", escape(chat.title)))
+        self.cursor = replace(self.cursor, revision=chat.revision)
+        return pieces
+
+    async def _articles(self, rows: Sequence[Message]) -> str:
+        """Render messages; if one of them is live, follow it from what was rendered."""
+        items = await shown(rows)
+        for item in items:
+            if live := feeds.live.get(item.message.pk):
+                self._take_up(live, len(item.text.closed), len(item.thoughts.closed))
+        return "".join([await html("chat/message.html", {"item": item}) for item in items])
+
+    def _take_up(self, live: LiveAnswer | None, text: int = 0, thoughts: int = 0) -> None:
+        """Follow `live`, of which the page has so many closed blocks of its text and of its thoughts."""
+        self._live = live
+        if live is not None:
+            self._text = position(live.text_blocks, text)
+            self._thoughts = position(live.thought_blocks, thoughts)
+
+    def _live_grew(self) -> list[str]:
+        """What came of the live answer since the last time."""
+        live = self._live
+        if live is None:
+            self.cursor = replace(self.cursor, live=0, text=0, thoughts=0)
+            return []
+        name = f"m{live.message.pk}"
+        live.thought_blocks.advance()
+        live.text_blocks.advance()
+        pieces = _block_pieces(f"{name}-thoughts", live.thought_blocks, self._thoughts)
+        pieces += _block_pieces(f"{name}-body", live.text_blocks, self._text)
+        self._thoughts, self._text = live.thought_blocks.position, live.text_blocks.position
+        self.cursor = replace(
+            self.cursor, live=live.message.pk, text=self._text.closed, thoughts=self._thoughts.closed
+        )
+        return pieces
+
+    async def _end_of_live(self) -> list[str]:
+        """The live answer has become final: send its rest, what the end corrected, and its final state."""
+        live = self._live
+        if live is None or live.message.pk in feeds.live:
+            return []
+        sent = self._text.closed
+        pieces = self._live_grew()
+        self._live = None
+        name = f"m{live.message.pk}"
+        for number, fixed in live.corrections:
+            if number < sent:
+                pieces.append(partial(f"#{name}-body-c{number}", fixed))
+        final = await Message.objects.filter(pk=live.message.pk).afirst()
+        if final is not None:
+            article = await html("chat/message.html", {"item": kept(final)})
+            pieces.append(partial(f"#{name}", article, "outerMorph"))
+        return pieces
+
+    async def _menu_changed(self) -> list[str]:
+        chat = await Chat.objects.filter(pk=self.chat_id).afirst() if self.chat_id else None
+        context = {"picker": await picker(chat), "chat": chat}
+        return [
+            partial("#picker", await html("chat/picker.html", context)),
+            partial("#composer-note", await html("chat/note.html", context)),
+            partial("#welcome-hint", await html("chat/hint.html", context)),
+        ]
+
+
+def _block_pieces(name: str, blocks: BlockStream, reader: Position) -> list[str]:
+    """Return what a reader at that position lacks of one growing text whose element ids begin with `name`."""
+    closed, last = blocks.since(reader)
+    pieces = []
+    if closed:
+        first = reader.closed
+        chunks = "".join(
+            f'<div class="chunk" id="{name}-c{first + number}">{chunk}</div>' for number, chunk in enumerate(closed)
+        )
+        pieces.append(partial(f"#{name}-open", chunks, "beforebegin"))
+    if last is not None and last.html is not None:
+        pieces.append(partial(f"#{name}-open", last.html))
+    elif last is not None:
+        pieces.append(partial(f"#{name}-open {last.target}", escape(last.text, quote=False), "beforeend"))
+    return pieces
+

@@ -1,0 +1,18 @@
+"""The chat pages."""
+
+from django.urls import path
+
+from chat import views
+
+app_name = "chat"
+urlpatterns = [
+    path("", views.index, name="index"),
+    path("chats/", views.begin, name="begin"),
+    path("chats/<uuid:chat_id>/", views.chat, name="chat"),
+    path("chats/<uuid:chat_id>/messages/", views.send, name="send"),
+    path("chats/<uuid:chat_id>/stop/", views.stop, name="stop"),
+    path("messages/<int:message_id>/retry/", views.retry, name="retry"),
+    path("messages/<int:message_id>/source/", views.source, name="source"),
+    path("choice/", views.choose, name="choose"),
+    path("events/", views.events, name="events"),
+]

@@ -1,0 +1,144 @@
+"""The chat pages: each view parses with a form, asks a use case, and renders one template."""
+
+from __future__ import annotations
+
+import uuid
+from urllib.parse import quote
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import aget_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from chat import generate
+from chat.choices import picker, remember
+from chat.feed import feeds
+from chat.forms import ChoiceForm, MessageForm
+from chat.models import Chat, Message, Role
+from chat.pages import Cursor, history, html, page
+from chat.stream import Reader
+from connections.push import partial, stream
+
+
+def refused(sentence: str, status: int) -> HttpResponse:
+    """Return an error that the page shows as a note; what was typed stays in its field."""
+    return HttpResponse(
+        sentence,
+        status=status,
+        content_type="text/plain; charset=utf-8",
+        headers={"X-Lerix-Sentence": quote(sentence), "HX-Reswap": "none"},
+    )
+
+
+NO_MODEL = "No model is chosen. Switch one on in Settings, Connections; your message stays in its field."
+BUSY = "An answer is still coming in this chat. Stop it, or wait until it is complete, then send."
+
+
+@require_GET
+async def index(request: HttpRequest) -> HttpResponse:
+    """Show the empty page that a new chat begins with."""
+    context = (await page(None)).context() | {"history": await history()}
+    return render(request, "chat/page.html", context)
+
+
+@require_GET
+async def chat(request: HttpRequest, chat_id: uuid.UUID) -> HttpResponse:
+    """Show one chat."""
+    found = await Chat.objects.filter(pk=chat_id).afirst()
+    if found is None:
+        return render(request, "chat/missing.html", status=404)
+    context = (await page(found)).context() | {"history": await history()}
+    return render(request, "chat/page.html", context)
+
+
+@require_POST
+async def begin(request: HttpRequest) -> HttpResponse:
+    """Begin a chat with its first message, and show it."""
+    return await _send(request, None)
+
+
+@require_POST
+async def send(request: HttpRequest, chat_id: uuid.UUID) -> HttpResponse:
+    """Send a message. The page's event stream brings it, and the answer; this only empties the composer."""
+    return await _send(request, await aget_object_or_404(Chat, pk=chat_id))
+
+
+async def _send(request: HttpRequest, found: Chat | None) -> HttpResponse:
+    form = MessageForm(request.POST)
+    if not form.is_valid():
+        return refused(" ".join(error for errors in form.errors.values() for error in errors), 422)
+    sent = form.cleaned_data
+    menu = await picker(found, {name: sent[name] for name in ("access", "model", "effort")})
+    if menu.choice is None:
+        return refused(NO_MODEL, 409)
+    try:
+        shown, _ = await generate.send(found, sent["text"], sent["key"], menu.choice)
+    except generate.ChatIsBusy:
+        return refused(BUSY, 409)
+    await remember(menu.choice, shown)
+    if found is None:
+        response = render(request, "chat/main.html", (await page(shown)).context())
+        response["HX-Push-Url"] = reverse("chat:chat", args=[shown.pk])
+        return response
+    fresh = f'<input type="hidden" name="key" value="{uuid.uuid4()}">'
+    return HttpResponse(partial("#send-key", fresh))
+
+
+@require_POST
+async def stop(request: HttpRequest, chat_id: uuid.UUID) -> HttpResponse:
+    """Stop the answer that is coming in a chat; what came is kept."""
+    answer = feeds.live_in(chat_id)
+    if answer is not None:
+        answer.stop()
+    return HttpResponse(status=204)
+
+
+@require_POST
+async def retry(request: HttpRequest, message_id: int) -> HttpResponse:
+    """Ask again for an answer, with the choice that stands in the menu now."""
+    answer = await aget_object_or_404(Message, pk=message_id, role=Role.ASSISTANT)
+    form = ChoiceForm(request.POST)
+    found = await Chat.objects.aget(pk=answer.chat_id)
+    wanted = form.cleaned_data if form.is_valid() else {}
+    menu = await picker(found, {name: wanted.get(name, "") for name in ("access", "model", "effort")})
+    if menu.choice is None:
+        return refused(NO_MODEL, 409)
+    try:
+        await generate.retry(answer, menu.choice)
+    except generate.ChatIsBusy:
+        return refused(BUSY, 409)
+    return HttpResponse(status=204)
+
+
+@require_GET
+async def source(request: HttpRequest, message_id: int) -> HttpResponse:
+    """Return a message's Markdown, for copying."""
+    found = await aget_object_or_404(Message, pk=message_id)
+    return HttpResponse(found.text, content_type="text/plain; charset=utf-8")
+
+
+@require_POST
+async def choose(request: HttpRequest) -> HttpResponse:
+    """Make a choice in the model menu, remember it, and show the menu anew."""
+    form = ChoiceForm(request.POST)
+    if not form.is_valid():
+        return refused("This choice is not there any more. Reload the page, then choose again.", 422)
+    wanted = form.cleaned_data
+    found = await Chat.objects.filter(pk=wanted["chat"]).afirst() if wanted["chat"] else None
+    menu = await picker(found, {name: wanted[name] for name in ("access", "model", "effort")})
+    if menu.choice is not None:
+        await remember(menu.choice, found)
+    context = {"picker": menu, "chat": found}
+    note = partial("#composer-note", await html("chat/note.html", context))
+    return HttpResponse(await html("chat/picker.html", context) + note)
+
+
+@require_GET
+async def events(request: HttpRequest) -> HttpResponseBase:
+    """The tab's event stream; `chat` names the chat it shows, `at` or Last-Event-ID what it has already."""
+    try:
+        chat_id = uuid.UUID(request.GET["chat"]) if "chat" in request.GET else None
+    except ValueError:
+        return refused("This page's address is wrong. Open the chat again from the sidebar.", 400)
+    at = Cursor.parse(request.headers.get("Last-Event-ID") or request.GET.get("at", ""))
+    return stream(Reader(chat_id, at).events())

@@ -1,0 +1,1 @@
+"""What access to models there is: paths, their states, the model API. Imports no sibling package."""

@@ -1,0 +1,98 @@
+"""The models of each access path: fetched from the path itself, kept in the database, switched on and off by the user."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from asgiref.sync import sync_to_async
+from django.db import transaction
+from django.utils import timezone
+
+from connections.catalogue import Catalogue, Model
+from connections.errors import AccessError
+from connections.models import CatalogueEntry, PathMemory
+from connections.paths import AccessPath, paths
+from connections.status import Status
+
+# The Codex CLI keeps its copy of the catalogue for as long (300 s).
+FRESH_FOR: Final = timedelta(minutes=5)
+
+_locks: dict[str, asyncio.Lock] = {}
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One access path as the model menu shows it: its state and the models that are switched on."""
+
+    path: AccessPath
+    status: Status
+    models: Sequence[Model]
+
+
+async def offers() -> list[Offer]:
+    """Return every access path with its enabled models, in the order in which they were added."""
+    enabled: dict[str, list[Model]] = {}
+    async for entry in CatalogueEntry.objects.filter(enabled=True):
+        enabled.setdefault(entry.path, []).append(entry.model)
+    return [Offer(path, path.status(), enabled.get(path.key, [])) for path in paths.all()]
+
+
+async def entries(path: AccessPath) -> list[CatalogueEntry]:
+    """Return the catalogue of `path` as last fetched."""
+    return [entry async for entry in CatalogueEntry.objects.filter(path=path.key)]
+
+
+async def fetched_at(path: AccessPath) -> datetime | None:
+    """Return when the catalogue of `path` was last fetched."""
+    memory = await PathMemory.objects.filter(path=path.key).afirst()
+    return memory.fetched if memory else None
+
+
+async def refresh(path: AccessPath, *, force: bool = False) -> AccessError | None:
+    """Fetch the catalogue of `path` unless the kept one is fresh. One fetch at a time for each path.
+
+    Returns the reason when it could not be fetched; the kept catalogue then stays as it was.
+    """
+    async with _locks.setdefault(path.key, asyncio.Lock()):
+        fetched = await fetched_at(path)
+        if not force and fetched is not None and timezone.now() - fetched < FRESH_FOR:
+            return None
+        try:
+            catalogue = await path.models()
+        except AccessError as error:
+            return error
+        await sync_to_async(_store)(path.key, catalogue)
+        return None
+
+
+@transaction.atomic
+def _store(key: str, catalogue: Catalogue) -> None:
+    known = {entry.slug: entry for entry in CatalogueEntry.objects.filter(path=key)}
+    for position, model in enumerate(catalogue.models):
+        entry = known.pop(model.slug, None) or CatalogueEntry(path=key, slug=model.slug)
+        entry.position, entry.facts = position, model.to_json()
+        entry.save()
+    CatalogueEntry.objects.filter(pk__in=[entry.pk for entry in known.values()]).delete()
+    PathMemory.objects.update_or_create(
+        path=key, defaults={"etag": (catalogue.etag or "")[:200], "fetched": timezone.now()}
+    )
+
+
+async def switch(path: AccessPath, slug: str, *, enabled: bool) -> bool:
+    """Switch a model on or off in the composer. Returns whether the catalogue has such a model."""
+    return bool(await CatalogueEntry.objects.filter(path=path.key, slug=slug).aupdate(enabled=enabled))
+
+
+async def remembered_account(key: str) -> str | None:
+    """Return the id of the account that the path `key` last used, or None."""
+    memory = await PathMemory.objects.filter(path=key).afirst()
+    return memory.account or None if memory else None
+
+
+async def remember_account(key: str, account: str) -> None:
+    """Keep the id of the account that the path `key` uses now."""
+    await PathMemory.objects.aupdate_or_create(path=key, defaults={"account": account})

@@ -1,0 +1,14 @@
+"""Django's entry to the composition root."""
+
+from django.apps import AppConfig
+
+
+class LerixWebConfig(AppConfig):
+    """The composition root: its template tags, commands and checks."""
+
+    name = "lerix_web"
+    verbose_name = "Lerix"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from lerix_web import checks  # noqa: F401, PLC0415 - checks register themselves when Django is ready

@@ -1,0 +1,122 @@
+"""The ``lerix`` command."""
+
+import os
+import sys
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import django
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command, execute_from_command_line
+
+import lerix_web
+from lerix_web.errors import LerixError
+
+USAGE = """\
+Lerix: a private chat page on this machine.
+
+  {lerix} serve     start Lerix and open it in the browser{alone}
+  {lerix} open      open the Lerix that is already running
+  {lerix} --version print the version
+  {lerix} --help    print this page
+
+Options:
+  --port N      serve: listen on port N instead of 7717; 0 takes any free port
+  --no-browser  serve, open: print the launch link only
+
+Django's commands work as well, for example: {lerix} migrate, {lerix} check, {lerix} shell
+"""
+
+#: Settings per command; all others belong to the app on this machine.
+SETTINGS: dict[str, str] = {}
+LOCAL_SETTINGS = "lerix_web.settings.local"
+
+
+class Options(ArgumentParser):
+    """Our own commands' options: an error is one sentence, not a page of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the sentence and end with code 2."""
+        print(f"{message[:1].upper()}{message[1:]}. See {program()} --help", file=sys.stderr)
+        sys.exit(2)
+
+
+def serve_options(parser: ArgumentParser) -> None:
+    """Add the options of ``serve``."""
+    parser.add_argument("--port", type=_port, metavar="N", help="listen on port N; 0 takes any free port")
+    open_options(parser)
+
+
+def open_options(parser: ArgumentParser) -> None:
+    """Add the options of ``open``."""
+    parser.add_argument("--no-browser", action="store_true", help="print the launch link only")
+
+
+OURS = {"serve": serve_options, "open": open_options}
+
+
+def program() -> str:
+    """Return how this run was started, for sentences that name a command."""
+    return "python3 manage.py" if Path(sys.argv[0]).name == "manage.py" else "lerix"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; ``argv`` leaves out the program's name. Return the exit code, 0 if all went well."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(arguments)
+    except (ImproperlyConfigured, LerixError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output is gone; the interpreter must not complain about it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except SystemExit as stop:
+        if isinstance(stop.code, str):
+            print(stop.code, file=sys.stderr)
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+
+
+def _run(arguments: list[str]) -> int:
+    asks_help = bool({"--help", "-h"} & set(arguments[1:])) and arguments[0] in OURS
+    if asks_help or arguments in (["--help"], ["-h"], ["help"]):
+        alone = " (lerix alone does the same)" if program() == "lerix" else ""
+        print(USAGE.format(lerix=program(), alone=alone), end="")
+        return 0
+    if arguments in (["--version"], ["version"]):
+        print(f"Lerix {lerix_web.__version__}")
+        return 0
+    if not arguments or arguments[0].startswith("-"):
+        arguments = ["serve", *arguments]
+    command, *rest = arguments
+    # Another project's settings may be named in this terminal; ours alone know these commands.
+    if not os.environ.get("DJANGO_SETTINGS_MODULE", "").startswith("lerix_web.settings."):
+        os.environ["DJANGO_SETTINGS_MODULE"] = SETTINGS.get(command, LOCAL_SETTINGS)
+    if command in OURS:
+        options = Options(prog=program(), add_help=False, allow_abbrev=False)
+        OURS[command](options)
+        chosen = vars(options.parse_args(rest))
+        # Before anything is written: databases bring side files of their own, and these follow the umask.
+        os.umask(0o077)
+        django.setup()
+        call_command(command, **chosen)
+        return 0
+    # Django's own command line would hide an error in the settings behind "unknown command".
+    django.setup()
+    execute_from_command_line([program(), *arguments])
+    return 0
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text[:9]) > 65535:
+        raise ArgumentTypeError("must be a whole number from 0 to 65535, for example --port 7717")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

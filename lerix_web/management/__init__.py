@@ -1,0 +1,1 @@
+"""Lerix's own commands for Django's command line."""

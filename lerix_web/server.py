@@ -1,0 +1,326 @@
+"""Daphne inside our own process: paced sends, bounded bodies and inboxes, a clean stop.
+
+Daphne alone never waits for a client that does not read: it would hold the whole answer in memory. Here each
+response and socket has a gate which the transport closes while its buffer is full.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import threading
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+# The first import of the two: it installs Twisted's asyncio reactor.
+import daphne.server as daphne_server  # isort: skip
+from daphne.http_protocol import HTTPFactory, WebRequest
+from daphne.ws_protocol import WebSocketFactory
+from twisted.internet import reactor as twisted_reactor
+from twisted.internet.interfaces import IPushProducer
+from twisted.logger import ILogObserver, globalLogBeginner
+from zope.interface import implementer
+
+from lerix_web.assets import Application, Message
+from lerix_web.background import Background, Work
+from lerix_web.guard import BODY_LIMIT
+
+logger = logging.getLogger(__name__)
+reactor: Any = twisted_reactor
+
+#: Bytes a socket's application may leave unread before its client is told to wait.
+INBOX_HIGH = 1024 * 1024
+INBOX_LOW = INBOX_HIGH // 4
+#: Bytes a message counts beside its content, so that empty ones fill the inbox too.
+MESSAGE_COST = 256
+#: Beyond this, a client that goes on sending is cut off rather than answered.
+BODY_ABORT = 8 * BODY_LIMIT
+#: The parts of a clean stop, 5 s in all; then the process ends whatever still runs.
+REQUESTS_SECONDS = 1.5
+SHUTDOWN_SECONDS = 2.0
+BACKGROUND_SECONDS = 1.0
+WATCHDOG_SECONDS = 6.0
+
+
+@implementer(IPushProducer)
+class Gate:
+    """Twisted closes it while a transport's buffer is full; a sender waits until it is open."""
+
+    def __init__(self, unregister: Callable[[], None]) -> None:
+        self._open = asyncio.Event()
+        self._open.set()
+        self._unregister: Callable[[], None] | None = unregister
+
+    async def wait(self) -> None:
+        await self._open.wait()
+
+    def pauseProducing(self) -> None:
+        self._open.clear()
+
+    def resumeProducing(self) -> None:
+        self._open.set()
+
+    def stopProducing(self) -> None:
+        self._open.set()
+
+    def leave(self) -> None:
+        """Open it for good: the last chunk is on its way, or the client is gone."""
+        self._open.set()
+        unregister, self._unregister = self._unregister, None
+        if unregister is not None:
+            unregister()
+
+
+class Inbox(asyncio.Queue[Message]):
+    """What a client sent and the application did not yet take; over the high mark reading is paused."""
+
+    def __init__(self, transport: Callable[[], Any]) -> None:
+        super().__init__()
+        self._transport = transport
+        self._bytes = 0
+        self._paused = False
+
+    def put_nowait(self, item: Message) -> None:
+        self._bytes += _cost(item)
+        super().put_nowait(item)
+        if self._bytes > INBOX_HIGH and not self._paused and item["type"] == "websocket.receive":
+            self._paused = True
+            self._transport().pauseProducing()
+
+    def get_nowait(self) -> Message:
+        item = super().get_nowait()
+        self._bytes -= _cost(item)
+        if self._paused and self._bytes < INBOX_LOW:
+            self._paused = False
+            transport = self._transport()
+            if transport is not None and transport.connected and not transport.disconnecting:
+                transport.resumeProducing()
+        return item
+
+
+def _cost(message: Message) -> int:
+    return MESSAGE_COST + len(message.get("bytes") or message.get("text") or b"")
+
+
+class Request(WebRequest):  # type: ignore[misc]
+    """A request whose body is not kept beyond the limit, and whose answer breaks off if the view fails."""
+
+    taken = 0
+
+    def handleContentChunk(self, data: bytes) -> None:
+        before, self.taken = self.taken, self.taken + len(data)
+        if self.taken > BODY_ABORT:
+            self.channel.transport.abortConnection()
+        elif before <= BODY_LIMIT:
+            # The rest is read and dropped, so that the client lives to see the guard's 413.
+            super().handleContentChunk(data)
+
+    def handle_exception(self, exception: BaseException) -> None:
+        if self._response_started and self.channel is not None:
+            # Half an answer is on its way: a cut connection is the only way left to say that it failed.
+            self.channel.transport.abortConnection()
+        else:
+            self.basic_error(500, b"Internal Server Error", "Something went wrong in Lerix. Try again.")
+
+
+class Factory(HTTPFactory):  # type: ignore[misc]
+    """Builds connections that use our own Request."""
+
+    def buildProtocol(self, addr: Any) -> Any:
+        protocol = super().buildProtocol(addr)
+        protocol.requestFactory = Request
+        return protocol
+
+
+class Server(daphne_server.Server):  # type: ignore[misc]
+    """Daphne's server on sockets that are already listening.
+
+    ``on_ready`` runs once everything listens; if it raises, the server stops and ``run`` raises the same.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        sockets: Sequence[socket.socket],
+        works: Iterable[Work],
+        on_ready: Callable[[], Awaitable[None]],
+        on_stop: Callable[[], Coroutine[Any, Any, None]] | None,
+    ) -> None:
+        super().__init__(
+            application,
+            endpoints=["adopted"],  # daphne ends the process when there is none; ``run`` adopts the sockets
+            signal_handlers=False,
+            http_timeout=None,  # an answer may stream for an hour
+            request_buffer_size=64 * 1024,
+            websocket_timeout=-1,
+            application_close_timeout=5,
+            server_name="Lerix",
+            verbosity=0,
+        )
+        self.sockets = sockets
+        self.works = works
+        self.on_ready = on_ready
+        self.on_stop = on_stop
+        self.background = Background()
+        self.failure: BaseException | None = None
+        self._gates: dict[Any, Gate] = {}
+        self._ports: list[Any] = []
+        self._stopping: asyncio.Task[None] | None = None
+        self._beginning: asyncio.Task[None] | None = None
+
+    def run(self) -> None:
+        """Serve until ``halt`` is called; the loop is the reactor's."""
+        self.connections: dict[Any, dict[str, Any]] = {}
+        self.http_factory = Factory(self)
+        self.ws_factory = WebSocketFactory(self, server=self.server_name)
+        self.ws_factory.setProtocolOptions(
+            autoPingTimeout=self.ping_timeout,
+            allowNullOrigin=True,  # the guard decides about origins, before this is asked
+            openHandshakeTimeout=self.websocket_handshake_timeout,
+            maxMessagePayloadSize=self.websocket_max_message_size,
+            maxFramePayloadSize=self.websocket_max_frame_size,
+        )
+        silence: Any = Silence()  # mypy does not see what zope's decorator declares
+        globalLogBeginner.beginLoggingTo([silence], redirectStandardIO=False, discardBuffer=True)
+        loop: asyncio.AbstractEventLoop = reactor._asyncioEventloop
+        asyncio.set_event_loop(loop)
+        reactor.callLater(1, self.application_checker)
+        reactor.callLater(2, self.timeout_checker)
+        for opened in self.sockets:
+            self._ports.append(reactor.adoptStreamPort(opened.fileno(), opened.family, self.http_factory))
+        self._beginning = loop.create_task(self._begin())
+        reactor.run(installSignalHandlers=False)
+        if self.failure is not None:
+            raise self.failure
+
+    async def _begin(self) -> None:
+        try:
+            self.background.start(self.works)
+            await self.on_ready()
+        except Exception as error:
+            self.failure = error
+            self.halt()
+
+    def halt(self) -> None:
+        """Begin a clean stop; from the loop's thread. A second call changes nothing."""
+        if self._stopping is None:
+            self._stopping = asyncio.get_running_loop().create_task(self._halt())
+
+    async def _halt(self) -> None:
+        try:
+            for port in self._ports:
+                stopped = port.stopListening()
+                if stopped is not None:
+                    await stopped.asFuture(asyncio.get_running_loop())
+            for opened in self.sockets:
+                opened.close()
+            await self._cancel_requests()
+            if self.on_stop is not None:
+                async with asyncio.timeout(SHUTDOWN_SECONDS):
+                    await self.on_stop()
+        except Exception:
+            logger.exception("Something went wrong while stopping.")
+        finally:
+            await self.background.stop(BACKGROUND_SECONDS)
+            reactor.stop()
+
+    async def _cancel_requests(self) -> None:
+        running = [details.get("application_instance") for details in self.connections.values()]
+        open_ones = [task for task in running if task is not None and not task.done()]
+        for task in open_ones:
+            task.cancel()
+        if open_ones:
+            await asyncio.wait(open_ones, timeout=REQUESTS_SECONDS)
+
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> asyncio.Queue[Message] | None:
+        """Start the application for one request or socket; return the queue of what its client sends."""
+        if protocol not in self.connections or self._stopping is not None:
+            return None
+        inbox = Inbox(lambda: protocol.transport)
+        scope.setdefault("asgi", {"version": "3.0"})
+        running = self.application(scope, inbox.get, partial(self.handle_reply, protocol))
+        self.connections[protocol]["application_instance"] = asyncio.ensure_future(running)
+        return inbox
+
+    async def handle_reply(self, protocol: Any, message: Message) -> None:
+        """Send one message once the client has room for it."""
+        gate = self._gate(protocol)
+        if gate is not None:
+            await gate.wait()
+            last_chunk = message["type"] == "http.response.body" and not message.get("more_body", False)
+            if last_chunk or message["type"] == "websocket.close":
+                # Twisted complains about a producer that outlives its response.
+                self._gates.pop(protocol, gate).leave()
+        await super().handle_reply(protocol, message)
+
+    def _gate(self, protocol: Any) -> Gate | None:
+        gate = self._gates.get(protocol)
+        if gate is not None or self.connections.get(protocol, {"disconnected": True}).get("disconnected"):
+            return gate
+        if isinstance(protocol, Request):
+            if protocol.channel is None or protocol.finished:
+                return None
+            gate = Gate(protocol.unregisterProducer)
+            protocol.registerProducer(gate, True)
+        else:
+            transport = protocol.transport
+            gate = Gate(transport.unregisterProducer)
+            # The HTTP connection it began as is still registered, and would let everything through.
+            transport.unregisterProducer()
+            transport.registerProducer(gate, True)
+        self._gates[protocol] = gate
+        return gate
+
+    def protocol_disconnected(self, protocol: Any) -> None:
+        gate = self._gates.pop(protocol, None)
+        if gate is not None:
+            gate.stopProducing()
+        if protocol in self.connections:
+            super().protocol_disconnected(protocol)
+
+    def kill_all_applications(self) -> None:
+        """Do nothing: ``halt`` has ended them, and waited."""
+
+
+@implementer(ILogObserver)
+class Silence:
+    """Takes Twisted's log, which names each request with its query string."""
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        """Drop it."""
+
+
+def run(
+    application: Application,
+    *,
+    sockets: Sequence[socket.socket],
+    tasks: Iterable[Work] = (),
+    on_ready: Callable[[], Awaitable[None]],
+    on_stop: Callable[[], Coroutine[Any, Any, None]] | None = None,
+) -> None:
+    """Serve on these listening sockets until SIGINT, SIGTERM or SIGHUP, then stop within 5 s and return.
+
+    A second signal ends the process at once. Raises what ``on_ready`` raises.
+    """
+    server = Server(application, sockets, tasks, on_ready, on_stop)
+    loop: asyncio.AbstractEventLoop = reactor._asyncioEventloop
+
+    def stop(number: int, frame: types.FrameType | None) -> None:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, signal.SIG_DFL)
+        # A view that hangs in a thread would keep the interpreter waiting for ever.
+        watchdog = threading.Timer(WATCHDOG_SECONDS, os._exit, (0,))
+        watchdog.daemon = True
+        watchdog.start()
+        with contextlib.suppress(RuntimeError):  # the loop has just closed
+            loop.call_soon_threadsafe(server.halt)
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup means to outlive the terminal
+        signal.signal(signal.SIGHUP, stop)
+    server.run()

@@ -1,0 +1,14 @@
+"""Settings of the test run: those of ``local``, in a folder of their own."""
+
+import os
+import tempfile
+
+# Before ``local`` is read, so that a test never touches the data of whoever runs it.
+os.environ.setdefault("LERIX_HOME", tempfile.mkdtemp(prefix="lerix-test-"))
+
+from lerix_web.settings.local import *  # noqa: F403
+from lerix_web.settings.local import DATABASES, LERIX_HOME
+
+SECRET_KEY = "only-for-tests-only-for-tests-only-for-tests"  # noqa: S105  (no secret: the same in each run)
+# A file, as in the app: an in-memory database has neither WAL nor the same locks.
+DATABASES["default"]["TEST"] = {"NAME": LERIX_HOME / "test.sqlite3"}

@@ -1,0 +1,1 @@
+"""One urlconf per role; ``local`` serves the app on this machine."""

@@ -1,0 +1,1 @@
+"""The tests of Lerix. Run them with ``python3 manage.py test``."""

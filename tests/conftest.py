@@ -1,0 +1,97 @@
+"""What every test runs under: Django set up, a data folder of its own, and no network beyond this machine.
+
+Coroutine tests need no marker: they run under ``async_to_sync``, so the ORM stays on the test's own thread
+and ``db`` rolls back what they did. Their fixtures are ordinary functions; what must be entered inside the
+loop is an ``async with`` in the test.
+
+The tests in tests/browser come last and must not touch the ORM: Playwright leaves an event loop running in
+this thread, under which Django refuses to.
+"""
+
+import atexit
+import inspect
+import ipaddress
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import django
+import pytest
+from asgiref.sync import async_to_sync
+
+# Before anything reads the settings: neither the data nor the variables of whoever runs the tests may matter.
+for name in [name for name in os.environ if name.startswith("LERIX_") or name == "CODEX_HOME"]:
+    del os.environ[name]
+HOME = Path(tempfile.mkdtemp(prefix="lerix-tests-"))
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+os.environ["LERIX_HOME"] = str(HOME / "lerix")
+os.environ["CODEX_HOME"] = str(HOME / "codex")
+os.environ["DJANGO_SETTINGS_MODULE"] = "lerix_web.settings.test"
+# Here and not in a hook, so that the conftest.py of a folder below may import models.
+django.setup()
+
+#: What tried to leave this machine since the last look, as the address that was asked for.
+refused: list[str] = []
+
+
+class NetworkRefused(RuntimeError):
+    """A test tried to reach another machine. Not an OSError, which the code under test would handle."""
+
+
+def is_local(host: object) -> bool:
+    """Say whether a socket's host is this machine."""
+    text = host.decode() if isinstance(host, bytes) else str(host)
+    if host is None or text in {"", "localhost", socket.gethostname()}:
+        return True
+    try:
+        return ipaddress.ip_address(text.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def refuse_network(event: str, arguments: tuple[object, ...]) -> None:
+    """Audit hook: stop connections and look-ups that leave this machine. Unix sockets have text addresses."""
+    if event in {"socket.connect", "socket.sendto"}:
+        address = arguments[1]
+        host = address[0] if isinstance(address, tuple) else None
+    elif event in {"socket.getaddrinfo", "socket.gethostbyname"}:
+        host = arguments[0]
+    else:
+        return
+    if not is_local(host):
+        refused.append(str(host))
+        raise NetworkRefused(f"a test tried to reach {host}")
+
+
+sys.addaudithook(refuse_network)
+
+
+@pytest.fixture(autouse=True)
+def stays_on_this_machine() -> Iterator[None]:
+    """Fail a test which tried to reach another machine, even where the code under test hid the refusal."""
+    refused.clear()
+    yield
+    hosts = list(refused)
+    refused.clear()
+    assert not hosts, f"tried to reach {hosts}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a coroutine test in an event loop, with its ORM calls on this thread."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    async_to_sync(pyfuncitem.obj)(**arguments)
+    return True
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the browser tests last, after pytest-django has sorted by use of the database."""
+    browser = Path(__file__).parent / "browser"
+    items.sort(key=lambda item: browser in item.path.parents)
