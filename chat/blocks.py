@@ -22,6 +22,9 @@ from chat.markdown import clean_text, code_block, parse, render_tokens
 # An open block past this many characters is no longer rendered at each step (about 20 ms of work at the limit).
 LONG: Final = 3_000
 
+# The beginning of a terminal escape or of a CR LF, which the next delta may complete.
+_CUT = re.compile(r"(?:\x1b(?:\[[0-?]{0,40}[ -/]{0,10}|\][^\x07\x1b]{0,200})?|\r)$")
+
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*([^`\n]*)\n")
 
 
@@ -97,8 +100,14 @@ class BlockStream:
         """Bring the blocks up to date with all deltas taken."""
         if not self._pending:
             return
-        text = clean_text("".join(self._pending))
+        raw = "".join(self._pending)
         self._pending.clear()
+        if cut := _CUT.search(raw):
+            self._pending.append(cut[0])
+            raw = raw[: cut.start()]
+        self._take(clean_text(raw))
+
+    def _take(self, text: str) -> None:
         if not text:
             return
         self._source.append(text)
@@ -184,14 +193,11 @@ class BlockStream:
             return [], OpenBlock(None, text, "code" if self._long.fence is not None else ".raw")
         return closed, OpenBlock(self.open_html())
 
-    def text(self) -> str:
-        """Return the whole Markdown text so far, cleaned."""
-        self.advance()
-        return "".join(self._source)
-
     def finish(self) -> None:
         """Close what is open: from here on `closed` is all."""
         self.advance()
+        self._take(clean_text("".join(self._pending)))
+        self._pending.clear()
         if self._long is not None:
             self._open += "".join(self._long.parts)
         if self._open:

@@ -67,7 +67,8 @@ class ChatIsBusy(Exception):
 async def send(chat: Chat | None, text: str, key: uuid.UUID, choice: Choice) -> tuple[Chat, bool]:
     """Store the user's message and begin its answer; with `chat` None in a new chat.
 
-    Returns the chat and whether anything was done: a `key` that is known already (the same form, sent twice) does nothing.
+    Returns the chat and whether anything was done: a `key` that is known already (the same form, sent twice)
+    does nothing.
     Raises ChatIsBusy while another answer is coming.
     """
     if known := await Message.with_key(key):
@@ -127,8 +128,10 @@ async def retry(failed: Message, choice: Choice) -> Message:
 @transaction.atomic
 def _store_retry(failed: Message, choice: Choice) -> Message:
     chat = Chat.objects.get(pk=failed.chat_id)
-    question = Message.objects.get(pk=failed.parent_id)
-    return _store_answer(chat, question, choice)
+    failed = Message.objects.select_related("parent").get(pk=failed.pk)
+    if failed.parent is None:
+        raise ValueError("only an answer can be asked for again")
+    return _store_answer(chat, failed.parent, choice)
 
 
 def begin(message: Message, choice: Choice) -> LiveAnswer:

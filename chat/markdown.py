@@ -29,9 +29,9 @@ from pygments.util import ClassNotFound
 # Terminal escapes, other control characters, and the marks that turn the reading direction round
 # (they can make a command read otherwise than it is copied). Zero-width joiners stay: emoji need them.
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?")
-_INVISIBLE = {code: None for code in (*range(0x20), 0x7F, *range(0x80, 0xA0)) if chr(code) not in "\n\t"} | {
-    code: None for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0xFEFF)
-}
+_CONTROLS = {*range(0x20), 0x7F, *range(0x80, 0xA0)} - {ord("\n"), ord("\t")}
+_DIRECTIONS = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0xFEFF}
+_INVISIBLE: Final = dict.fromkeys(_CONTROLS | _DIRECTIONS)
 
 # Stored HTML of another version is rendered anew: raise this with every change of what `render` returns.
 HTML_VERSION: Final = 1

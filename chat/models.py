@@ -114,7 +114,7 @@ class Message(models.Model):
     def links_connections(self) -> bool:
         """Whether what went wrong is put right in Connections rather than by trying again."""
         steps = {NextStep.RETRY, NextStep.NEW_CHAT, NextStep.EDIT, NextStep.UPDATE}
-        return bool(self.error) and self.error.get("next_step") not in steps
+        return self.error is not None and self.error.get("next_step") not in steps
 
     @property
     def author(self) -> str:

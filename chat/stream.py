@@ -1,7 +1,7 @@
 """The event stream of one tab: brings the page up to date from any point, then follows.
 
-One stream carries everything the tab needs: new messages, the live answer, the sidebar, the model menu. It sends states,
-not events: whatever the reader missed, it gets the newest once. So a slow reader costs no memory, and a
+One stream carries everything the tab needs: new messages, the live answer, the sidebar, the model menu. It sends
+states, not events: whatever the reader missed, it gets the newest once. So a slow reader costs no memory, and a
 reader that re-joins with its cursor gets what it lacks and nothing twice.
 """
 
@@ -73,7 +73,7 @@ class Reader:
 
     async def _rows_changed(self) -> list[str]:
         """The messages in the database are others than before, or this reader has just come."""
-        chat = await Chat.objects.filter(pk=self.chat_id).afirst()
+        chat = await self._chat()
         if chat is None:
             return []
         first = not self._known
@@ -101,6 +101,9 @@ class Reader:
         pieces.append(partial("#title", escape(chat.title)))
         self.cursor = replace(self.cursor, revision=chat.revision)
         return pieces
+
+    async def _chat(self) -> Chat | None:
+        return await Chat.objects.filter(pk=self.chat_id).afirst() if self.chat_id else None
 
     async def _articles(self, rows: Sequence[Message]) -> str:
         """Render messages; if one of them is live, follow it from what was rendered."""
@@ -153,7 +156,7 @@ class Reader:
         return pieces
 
     async def _menu_changed(self) -> list[str]:
-        chat = await Chat.objects.filter(pk=self.chat_id).afirst() if self.chat_id else None
+        chat = await self._chat()
         context = {"picker": await picker(chat), "chat": chat}
         return [
             partial("#picker", await html("chat/picker.html", context)),

@@ -66,7 +66,7 @@ async def send(request: HttpRequest, chat_id: uuid.UUID) -> HttpResponse:
 async def _send(request: HttpRequest, found: Chat | None) -> HttpResponse:
     form = MessageForm(request.POST)
     if not form.is_valid():
-        return refused(" ".join(error for errors in form.errors.values() for error in errors), 422)
+        return refused(" ".join(str(error) for errors in form.errors.values() for error in errors), 422)
     sent = form.cleaned_data
     menu = await picker(found, {name: sent[name] for name in ("access", "model", "effort")})
     if menu.choice is None:

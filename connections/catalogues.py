@@ -1,4 +1,4 @@
-"""The models of each access path: fetched from the path itself, kept in the database, switched on and off by the user."""
+"""The models of each access path: fetched from the path, kept in the database, switched on and off by the user."""
 
 from __future__ import annotations
 

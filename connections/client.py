@@ -3,11 +3,11 @@ streamed answer and small JSON documents. Every failure is an AccessError."""
 
 import asyncio
 import json
-import platform
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 import httpx
@@ -62,16 +62,11 @@ class Limits:
     document: int = 4 * 1024 * 1024
 
 
-def user_agent(version: str) -> str:
-    """The honest User-Agent of this version of Lerix."""
-    return f"Lerix/{version} ({platform.system()} {platform.release()}; {platform.machine()})"
-
-
 class ModelAPI:
     """One model API. `base_url` ends in a slash; paths are relative to it.
 
-    `on_headers` is given the headers of each answer, of any status. `sleep` and `jitter` (a factor
-    around 1) can be replaced in tests.
+    `on_headers` is given the headers of each answer, of any status. `now`, `sleep` and `jitter` (a
+    factor around 1) can be replaced in tests.
     """
 
     def __init__(
@@ -83,6 +78,7 @@ class ModelAPI:
         transport: httpx.AsyncBaseTransport | None = None,
         limits: Limits | None = None,
         on_headers: Callable[[httpx.Headers], None] = lambda headers: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = lambda: random.uniform(0.5, 1.5),  # noqa: S311 - spreads retries, hides nothing
     ) -> None:
@@ -92,6 +88,7 @@ class ModelAPI:
         self._user_agent = user_agent
         self._transport = transport
         self._on_headers = on_headers
+        self._now = now
         self._sleep = sleep
         self._jitter = jitter
         self._client: httpx.AsyncClient | None = None
@@ -130,7 +127,7 @@ class ModelAPI:
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         for attempt in range(self.limits.retries + 1):
             request = self._http().build_request("POST", path, headers=dict(headers), content=content)
-            reader = _AnswerReader(self.limits)
+            reader = _AnswerReader(self.limits, self._now)
             try:
                 async with self._open(request) as response:
                     await _check_kind(response)
@@ -155,7 +152,7 @@ class ModelAPI:
                 self._on_headers(response.headers)
                 if response.status_code != 200:
                     body = await _beginning(response)
-                    raise error_from_response(response.status_code, response.headers, body)
+                    raise error_from_response(response.status_code, response.headers, body, now=self._now())
                 yield response
             finally:
                 await response.aclose()
@@ -188,8 +185,9 @@ class ModelAPI:
 class _AnswerReader:
     """Bytes of one event stream to the events of an answer; failures inside it are raised."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, now: Callable[[], datetime]) -> None:
         self.begun = False  # an event of the stream was seen
+        self._now = now
         self._left = limits.answer
         self._parser = EventStreamParser(max_line=limits.line, max_event=limits.event)
         self._spoken: set[int] = set()  # outputs whose text came in deltas
@@ -218,7 +216,7 @@ class _AnswerReader:
             case None:
                 return
             case Failed(error):
-                raise error_from_failure(error)
+                raise error_from_failure(error, now=self._now())
             case Incomplete(reason):
                 raise error_from_incomplete(reason)
             case TextDelta() as delta:

@@ -122,8 +122,7 @@ class RequestRefused(AccessError):
 
     code = "request-refused"
     sentence = (
-        "The service refused the request. Your message is kept. "
-        "If other messages are refused as well, update Lerix."
+        "The service refused the request. Your message is kept. If other messages are refused as well, update Lerix."
     )
     next_step = NextStep.UPDATE
 
@@ -142,8 +141,7 @@ class EffortRefused(RequestRefused):
 
     code = "effort-refused"
     sentence = (
-        "The model does not take the chosen reasoning effort. Your message is kept. "
-        "Choose another effort or model."
+        "The model does not take the chosen reasoning effort. Your message is kept. Choose another effort or model."
     )
     next_step = NextStep.CHOOSE_MODEL
 
@@ -283,8 +281,7 @@ class NameNotFound(Unreachable):
 
     code = "name-not-found"
     sentence = (
-        "The service's name could not be looked up. Nothing was lost. "
-        "Check the internet connection and try again."
+        "The service's name could not be looked up. Nothing was lost. Check the internet connection and try again."
     )
 
 
@@ -311,8 +308,7 @@ class ProxyFailed(Unreachable):
 
     code = "proxy-failed"
     sentence = (
-        "The proxy set on this computer did not connect. Nothing was lost. "
-        "Check the proxy settings and try again."
+        "The proxy set on this computer did not connect. Nothing was lost. Check the proxy settings and try again."
     )
     transient = False
 

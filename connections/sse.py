@@ -147,9 +147,7 @@ class EventStreamParser:
 
     def _dispatch(self, events: list[ServerSentEvent]) -> None:
         if self._data:
-            events.append(
-                ServerSentEvent(self._type or "message", "\n".join(self._data), self._id, self._retry)
-            )
+            events.append(ServerSentEvent(self._type or "message", "\n".join(self._data), self._id, self._retry))
             self._retry = None
         self._type = ""
         self._data = []

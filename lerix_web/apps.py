@@ -11,4 +11,4 @@ class LerixWebConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks."""
-        from lerix_web import checks  # noqa: F401, PLC0415 - checks register themselves when Django is ready
+        from lerix_web import checks  # noqa: F401 - checks register themselves when Django is ready

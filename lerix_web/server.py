@@ -255,6 +255,10 @@ class Server(daphne_server.Server):  # type: ignore[misc]
             if last_chunk or message["type"] == "websocket.close":
                 # Twisted complains about a producer that outlives its response.
                 self._gates.pop(protocol, gate).leave()
+        if self.connections.get(protocol, {"disconnected": True}).get("disconnected"):
+            # Nothing is sent and nothing waits: an endless answer must still let its own cancellation in.
+            await asyncio.sleep(0)
+            return
         await super().handle_reply(protocol, message)
 
     def _gate(self, protocol: Any) -> Gate | None:

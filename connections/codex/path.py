@@ -58,7 +58,7 @@ class CodexPath:
     key = "codex"
     provider = "ChatGPT"
     label = "Codex auth"
-    runs = "This Mac uses its local Codex session; requests go straight from it to OpenAI."
+    runs = "Requests use this computer's own Codex session and go straight from here to OpenAI."
 
     def __init__(
         self,
@@ -87,6 +87,7 @@ class CodexPath:
             transport=transport,
             limits=limits,
             on_headers=self._read_headers,
+            now=now,
             sleep=sleep,
         )
         self.usage: Usage | None = None
@@ -163,9 +164,7 @@ class CodexPath:
         session = await self.current()
         try:
             # The service leaves out models which that version of the CLI would not understand.
-            headers, content = await self._api.document(
-                "codex/models", {"client_version": CLIENT_VERSION}
-            )
+            headers, content = await self._api.document("codex/models", {"client_version": CLIENT_VERSION})
             catalogue = decode_catalogue(content, headers.get("etag"))
         except ValueError:
             self._failed(CatalogueUnreadable(), None)
@@ -250,16 +249,15 @@ class CodexPath:
             case WorkspaceRefused():
                 self._unsupported = session
             case Unreachable():
-                self._trouble = self._since(ServiceUnreachable)
+                self._trouble_is(ServiceUnreachable)
             case UnexpectedAnswer():
-                self._trouble = self._since(ServiceChanged)
+                self._trouble_is(ServiceChanged)
         self._publish()
 
-    def _since(
-        self, kind: type[ServiceChanged | ServiceUnreachable]
-    ) -> tuple[type[ServiceChanged | ServiceUnreachable], datetime]:
-        same = self._trouble is not None and self._trouble[0] is kind
-        return self._trouble if same and self._trouble is not None else (kind, self._now())
+    def _trouble_is(self, kind: type[ServiceChanged | ServiceUnreachable]) -> None:
+        """The service is in this trouble, since now or since it began."""
+        if self._trouble is None or self._trouble[0] is not kind:
+            self._trouble = kind, self._now()
 
     def _read_headers(self, headers: httpx.Headers) -> None:
         self.usage = usage_from_headers(headers, self._now()) or self.usage

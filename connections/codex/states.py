@@ -207,8 +207,7 @@ def status_of(state: SessionState, now: datetime) -> Status:
             return _status(
                 "other-account",
                 "Other account",
-                f"Codex is now signed in as {who}, not as the account used here before. "
-                "Confirm that Lerix may use it.",
+                f"Codex is now signed in as {who}, not as the account used here before. Confirm that Lerix may use it.",
                 NextStep.USE_ACCOUNT,
                 now,
             )

@@ -13,6 +13,7 @@ import httpx
 from connections.catalogue import Effort, Model
 from connections.client import Limits
 from connections.codex.path import CodexPath
+from connections.errors import AccessError
 from connections.responses import AnswerEvent, Ask, TextDelta, Turn
 
 BASE = "https://backend.example/backend-api"
@@ -47,7 +48,7 @@ def access_token(account: str = ALICE, *, exp: Any = None, generation: int = 1, 
 
 
 def sign_in(account: str = ALICE, email: str = "alice@example.com", **changes: Any) -> dict[str, Any]:
-    """What auth.json holds after `codex login`; `changes` replace or, where None is given as ..., remove tokens."""
+    """What auth.json holds after `codex login`; `changes` replace tokens, or remove them where they are `...`."""
     tokens = {
         "id_token": jwt(email=email, **{AUTH: {"chatgpt_plan_type": "plus", "chatgpt_account_id": account}}),
         "access_token": access_token(account),
@@ -141,10 +142,12 @@ class Far(httpx.AsyncBaseTransport):
     def __init__(self, *replies: Reply) -> None:
         self.replies = list(replies)
         self.requests: list[httpx.Request] = []
+        self.tokens: list[str] = []  # the bearer token of each request: a retried request is one object
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         await request.aread()
         self.requests.append(request)
+        self.tokens.append(request.headers.get("authorization", "").removeprefix("Bearer "))
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         if isinstance(reply, Exception):
             raise reply
@@ -152,11 +155,6 @@ class Far(httpx.AsyncBaseTransport):
             return reply
         answer = reply(request)
         return answer if isinstance(answer, httpx.Response) else await answer
-
-    @property
-    def tokens(self) -> list[str]:
-        """The bearer token of each request."""
-        return [request.headers["authorization"].removeprefix("Bearer ") for request in self.requests]
 
 
 def codex(home: Path, far: httpx.AsyncBaseTransport, clock: Clock | None = None, **options: Any) -> CodexPath:
@@ -193,3 +191,15 @@ async def collect(path: CodexPath, question: Ask | None = None) -> list[AnswerEv
 
 async def text_of(path: CodexPath, question: Ask | None = None) -> str:
     return "".join(one.text for one in await collect(path, question) if isinstance(one, TextDelta))
+
+
+async def ending(path: CodexPath) -> tuple[list[str], AccessError]:
+    """The texts of an answer that fails, and the error after them."""
+    came: list[str] = []
+    async with aclosing(path.answer(ask())) as events:
+        try:
+            async for one in events:
+                came += [one.text] if isinstance(one, TextDelta) else []
+        except AccessError as error:
+            return came, error
+    raise AssertionError("the answer did not fail")

@@ -154,8 +154,10 @@ def test_no_answer_raises(status: int, body: bytes, wait: str) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["error", "detail", "code", "type", "message", "resets_at", "param"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["error", "detail", "code", "type", "message", "resets_at", "param"]), inner)
+    ),
     max_leaves=8,
 )
 

@@ -32,7 +32,13 @@ TAKEN = {
     "model", "input", "stream", "store", "prompt_cache_key", "instructions", "include",
     "reasoning", "text", "parallel_tool_calls",
 }  # fmt: skip
-REASONING = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "sealed", "status": None}
+REASONING: dict[str, Any] = {
+    "type": "reasoning",
+    "id": "rs_1",
+    "summary": [],
+    "encrypted_content": "sealed",
+    "status": None,
+}
 
 
 def said(kind: str, **fields: Any) -> ServerSentEvent:
@@ -45,9 +51,7 @@ def test_the_full_form_has_its_own_instructions_and_only_fields_the_backend_take
     assert body["instructions"].strip()
     assert (body["stream"], body["store"], body["include"]) == (True, False, ["reasoning.encrypted_content"])
     assert body["reasoning"] == {"effort": "medium", "summary": "auto"}
-    assert body["input"] == [
-        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hello"}]}
-    ]
+    assert body["input"] == [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hello"}]}]
     assert "text" not in body
     assert not [name for name in headers if "lite" in name]
 
@@ -91,11 +95,20 @@ def test_an_effort_is_sent_only_when_the_model_has_it(wanted: str | None, sent: 
 
 def test_reasoning_is_replayed_before_its_answer_and_only_with_its_sealed_content() -> None:
     bare = {"type": "reasoning", "id": "rs_2", "summary": []}
-    turns = [Turn("user", "a"), Turn("assistant", "b", (REASONING, bare, {"type": "message"})), Turn("user", "c")]
+    turns = [
+        Turn("user", "a"),
+        Turn("assistant", "b", (REASONING, bare, {"type": "message"})),
+        Turn("user", "c"),
+    ]
     _, body = build_request(ask(model=OLD, turns=turns), RequestForm.FULL)
     kinds = [(item["type"], item.get("role")) for item in body["input"]]
     assert kinds == [("message", "user"), ("reasoning", None), ("message", "assistant"), ("message", "user")]
-    assert body["input"][1] == {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "sealed"}
+    assert body["input"][1] == {
+        "type": "reasoning",
+        "id": "rs_1",
+        "summary": [],
+        "encrypted_content": "sealed",
+    }
     assert body["input"][2]["content"][0]["type"] == "output_text"
 
 
@@ -116,9 +129,7 @@ def test_each_event_of_an_answer_is_understood() -> None:
         "Hi", 1, 2
     )
     assert decode(said("response.refusal.delta", delta="No")) == TextDelta("No")
-    assert decode(said("response.reasoning_summary_text.delta", delta="Hm", summary_index=3)) == ReasoningDelta(
-        "Hm", 3
-    )
+    assert decode(said("response.reasoning_summary_text.delta", delta="Hm", summary_index=3)) == ReasoningDelta("Hm", 3)
     assert decode(said("response.output_item.done", item=REASONING, output_index=0)) == OutputItem(REASONING)
     assert decode(said("response.failed", response={"error": {"code": "x"}})) == Failed({"code": "x"})
     assert decode(said("response.incomplete", response={"incomplete_details": {"reason": "r"}})) == Incomplete("r")

@@ -37,9 +37,29 @@ def outcome(pieces: list[bytes]) -> tuple[list[ServerSentEvent], str]:
 
 
 LINES = st.sampled_from(
-    [b"data: a", b"data:  b", b"data", b"data:", b"event: x", b"id: 7", b"id: \0", b"retry: 10", b"retry: x"]
-    + [b": comment", b"unknown: y", b"", b"", b"\xef\xbb\xbfdata: bom", "data: ü€𝄞".encode(), b"data: \xff"]
-    + [b"data: " + b"z" * 30, b"data: " + b"z" * 50]
+    [
+        *(
+            b"data: a",
+            b"data:  b",
+            b"data",
+            b"data:",
+            b"event: x",
+            b"id: 7",
+            b"id: \0",
+            b"retry: 10",
+            b"retry: x",
+        ),
+        *(
+            b": comment",
+            b"unknown: y",
+            b"",
+            b"",
+            b"\xef\xbb\xbfdata: bom",
+            "data: ü€𝄞".encode(),
+            b"data: \xff",
+        ),
+        *(b"data: " + b"z" * 30, b"data: " + b"z" * 50),
+    ]
 )
 STREAMS = st.lists(st.tuples(LINES, st.sampled_from([b"\n", b"\r", b"\r\n"])), max_size=20).map(
     lambda lines: b"".join(part for line in lines for part in line)
@@ -56,7 +76,10 @@ def test_any_cutting_of_a_stream_gives_the_same_events_and_the_same_error(raw: b
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
 def test_each_line_end_of_the_standard_is_understood(end: bytes) -> None:
     raw = end.join([b"event: greeting", b"id: 1", b"data: one", b"data: two", b"", b"data: three", b"", b""])
-    assert parse(raw) == [ServerSentEvent("greeting", "one\ntwo", "1"), ServerSentEvent("message", "three", "1")]
+    assert parse(raw) == [
+        ServerSentEvent("greeting", "one\ntwo", "1"),
+        ServerSentEvent("message", "three", "1"),
+    ]
 
 
 def test_comments_unknown_fields_and_the_byte_order_mark_are_passed_over() -> None:

@@ -27,10 +27,9 @@ from tests.upstream import (
     Account,
     Upstream,
 )
+from tests.upstream.asking import bearer, full, headers, lite
 
 CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann"
-LITE_HEADER = "X-OpenAI-Internal-Codex-Responses-Lite"
-PIXEL = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n0000").decode()
 
 
 @pytest.fixture
@@ -46,43 +45,8 @@ def ada(up: Upstream, tmp_path: Path) -> Account:
 
 @pytest.fixture
 def client(up: Upstream) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=up.url, trust_env=False, timeout=5) as http:
+    with httpx.Client(base_url=up.url, trust_env=False, verify=False, timeout=5) as http:
         yield http
-
-
-def bearer(account: Account) -> dict[str, str]:
-    return {"Authorization": f"Bearer {account.access_token}", "ChatGPT-Account-ID": account.account_id}
-
-
-def headers(account: Account, *, lite: bool = False, **changes: str) -> dict[str, str]:
-    sent = {**bearer(account), "Accept": "text/event-stream", "originator": "lerix"}
-    if lite:
-        sent |= {LITE_HEADER: "true", "version": "0.169.0", "session-id": "chat-1"}
-    return {**sent, **changes}
-
-
-def user(text: str = "Hello") -> dict[str, Any]:
-    return {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
-
-
-def full(**changes: Any) -> dict[str, Any]:
-    return {
-        "model": "gpt-5.5",
-        "stream": True,
-        "store": False,
-        "instructions": "Be kind.",
-        "reasoning": {"effort": "medium"},
-        "include": ["reasoning.encrypted_content"],
-        "input": [user()],
-        **changes,
-    }
-
-
-def lite(**changes: Any) -> dict[str, Any]:
-    body = full(model="gpt-6-sol", parallel_tool_calls=False)
-    body["reasoning"] = {"effort": "medium", "context": "all_turns"}
-    del body["instructions"]
-    return {**body, **changes}
 
 
 def refresh(client: httpx.Client, token: str, **changes: Any) -> httpx.Response:
@@ -142,18 +106,14 @@ def test_a_refresh_token_is_good_once_and_the_new_one_after_it(client: httpx.Cli
     assert refresh(client, renewed["refresh_token"]).status_code == 200
 
 
-def test_a_renewal_without_rotation_leaves_the_old_token_good(
-    up: Upstream, client: httpx.Client, ada: Account
-) -> None:
+def test_a_renewal_without_rotation_leaves_the_old_token_good(up: Upstream, client: httpx.Client, ada: Account) -> None:
     up.rules.refresh_returns = frozenset({"access_token"})
     first = ada.refresh_token
     assert "refresh_token" not in refresh(client, first).json()
     assert refresh(client, first).status_code == 200
 
 
-def test_expired_revoked_and_unknown_refresh_tokens_say_so(
-    up: Upstream, client: httpx.Client, tmp_path: Path
-) -> None:
+def test_expired_revoked_and_unknown_refresh_tokens_say_so(up: Upstream, client: httpx.Client, tmp_path: Path) -> None:
     expired = up.sign_in(tmp_path, email="expired@example.com")
     up.expire(expired, refresh_token=True)
     assert refresh(client, expired.refresh_token).json()["error"]["code"] == "refresh_token_expired"
@@ -164,9 +124,7 @@ def test_expired_revoked_and_unknown_refresh_tokens_say_so(
     assert (unknown.status_code, unknown.json()["error"]) == (400, "invalid_grant")
 
 
-def test_the_token_endpoint_refuses_foreign_clients_grants_and_forms(
-    client: httpx.Client, ada: Account
-) -> None:
+def test_the_token_endpoint_refuses_foreign_clients_grants_and_forms(client: httpx.Client, ada: Account) -> None:
     assert refresh(client, ada.refresh_token, client_id="app_other").json()["error"]["code"] == "invalid_client"
     assert refresh(client, ada.refresh_token, grant_type="password").status_code == 400
     form = {"client_id": CLIENT_ID, "grant_type": "refresh_token", "refresh_token": ada.refresh_token}
@@ -212,9 +170,7 @@ def exchange(client: httpx.Client, **changes: str) -> httpx.Response:
     return client.post(TOKEN, data=form)
 
 
-def test_a_device_code_is_approved_after_its_first_poll_and_good_once(
-    up: Upstream, client: httpx.Client
-) -> None:
+def test_a_device_code_is_approved_after_its_first_poll_and_good_once(up: Upstream, client: httpx.Client) -> None:
     started = client.post("/api/accounts/deviceauth/usercode", json={"client_id": CLIENT_ID}).json()
     assert isinstance(started["interval"], str), "the CLI reads a string"
     poll = {"device_auth_id": started["device_auth_id"], "user_code": started["user_code"]}
@@ -256,7 +212,7 @@ def test_the_browser_login_checks_state_challenge_and_address(up: Upstream, clie
     assert "<button>" in page.text
     assert "st&lt;ate" in page.text
     for name in asked:
-        assert client.get("/oauth/authorize", params={**asked, name: "wrong"[:0]}).status_code == 400
+        assert client.get("/oauth/authorize", params={**asked, name: ""}).status_code == 400
     assert client.get("/oauth/authorize", params={**asked, "redirect_uri": "http://evil/"}).status_code == 400
     back = urlsplit(client.post("/oauth/authorize", data=asked).headers["location"])
     assert back.netloc == "127.0.0.1:1455"
@@ -306,9 +262,7 @@ def test_the_models_are_unsorted_partly_hidden_and_gated_by_version(
     assert client.post(RESPONSES, headers=headers(ada, lite=True), json=lite()).status_code == 400
 
 
-def test_the_usage_page_and_the_workspaces_are_served(
-    up: Upstream, client: httpx.Client, ada: Account
-) -> None:
+def test_the_usage_page_and_the_workspaces_are_served(up: Upstream, client: httpx.Client, ada: Account) -> None:
     up.set_usage(primary_percent=71, primary_resets_in=600)
     page = client.get(USAGE, headers=bearer(ada)).json()
     assert page["rate_limit"]["primary_window"]["used_percent"] == 71
@@ -318,9 +272,7 @@ def test_the_usage_page_and_the_workspaces_are_served(
     assert client.get("/backend-api/wham/rate-limit-reset-credits", headers=bearer(ada)).status_code == 404
 
 
-def test_a_plan_that_is_used_up_answers_429_with_its_reset(
-    up: Upstream, client: httpx.Client, ada: Account
-) -> None:
+def test_a_plan_that_is_used_up_answers_429_with_its_reset(up: Upstream, client: httpx.Client, ada: Account) -> None:
     up.set_usage(secondary_percent=100, secondary_resets_in=900)
     answer = client.post(RESPONSES, headers=headers(ada), json=full())
     problem = answer.json()["error"]
@@ -358,14 +310,15 @@ def test_the_platform_wants_a_known_api_key_and_takes_what_the_backend_does_not(
     assert answer["output"][-1]["content"][0]["text"] == "All well."
     follow = {**body, "previous_response_id": answer["id"]}
     assert client.post(PUBLIC_RESPONSES, headers=known, json=follow).status_code == 200
-    for change, code in [
+    refusals: list[tuple[dict[str, Any], str]] = [
         ({"model": "gpt-0"}, "model_not_found"),
         ({"client_metadata": {}}, "unknown_parameter"),
         ({"reasoning": {"context": "all_turns"}}, "unknown_parameter"),
         ({"reasoning": {"effort": "ultra"}}, "invalid_value"),
         ({"previous_response_id": "resp_0"}, "previous_response_not_found"),
         ({"input": None}, "missing_required_parameter"),
-    ]:
+    ]
+    for change, code in refusals:
         refused = client.post(PUBLIC_RESPONSES, headers=known, json={**body, **change})
         assert (refused.status_code, refused.json()["error"]["code"]) == (400, code)
     up.drop_api_key(key)

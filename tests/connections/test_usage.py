@@ -47,7 +47,10 @@ def test_without_such_headers_there_is_nothing_to_tell() -> None:
     assert usage_from_headers({"content-type": "text/event-stream"}, NOW) is None
 
 
-@given(st.dictionaries(st.sampled_from(sorted(HEADERS)), st.text(max_size=40) | st.sampled_from(["1e999", "nan", "-1"])))
+VALUES = st.text(max_size=40) | st.sampled_from(["1e999", "nan", "-1"])
+
+
+@given(st.dictionaries(st.sampled_from(sorted(HEADERS)), VALUES))
 def test_no_value_of_a_header_raises(headers: dict[str, str]) -> None:
     usage = usage_from_headers(headers, NOW)
     for window in usage.windows if usage else ():

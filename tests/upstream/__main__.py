@@ -10,6 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
+from tests.upstream.records import Outcome
 from tests.upstream.replies import KEYWORD_HELP
 from tests.upstream.server import Upstream
 
@@ -32,9 +33,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         type=Path,
         help="folder for the demo session (default: .stand-in/codex in this folder)",
     )
-    parser.add_argument(
-        "--delay", type=float, default=0.03, help="seconds before each piece of an answer (0.03)"
-    )
+    parser.add_argument("--delay", type=float, default=0.03, help="seconds before each piece of an answer (0.03)")
     parser.add_argument("--email", default="ada@example.com", help="who is signed in")
     parser.add_argument("--plan", default="plus", help="the plan of the account (default: plus)")
     parser.add_argument("--api-key", action="store_true", help="sign in with an API key instead")
@@ -92,13 +91,12 @@ def main(arguments: list[str]) -> int:
             else:
                 up.sign_in(home, email=options.email, plan=options.plan)
             introduce(up, home)
-            shown = 0
+            shown: set[int] = set()
             while not stop.wait(TICK):
-                for request in up.requests[shown:]:
-                    if request.status is None and request.outcome == "open":
-                        break
-                    print(f"  {request.line()}", flush=True)
-                    shown += 1
+                for request in up.requests:
+                    if request.number not in shown and request.outcome is not Outcome.OPEN:
+                        shown.add(request.number)
+                        print(f"  {request.line()}", flush=True)
     except OSError as problem:
         print(f"The stand-in could not start: {problem}. Choose another --port.", file=sys.stderr)
         return 1

@@ -1,6 +1,7 @@
 """The accounts of the stand-in's sign-in host, their tokens, and what becomes of them.
 
-Claims of the tokens: CODEX.md section 2. The signature is noise, as nothing reads it.
+The claims are those that the Codex CLI reads (openai/codex, login/src/token_data.rs). The signature is noise, as
+nothing reads it.
 """
 
 from __future__ import annotations
@@ -85,9 +86,7 @@ def make_jwt(claims: dict[str, object]) -> str:
     """A token of three parts, base64url without padding, with a signature that nobody can check."""
     header = {"alg": "RS256", "kid": "stand-in", "typ": "JWT"}
     parts = [json.dumps(part, separators=(",", ":")).encode() for part in (header, claims)]
-    return ".".join(
-        base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in [*parts, secrets.token_bytes(64)]
-    )
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in [*parts, secrets.token_bytes(64)])
 
 
 class Accounts:
@@ -118,9 +117,7 @@ class Accounts:
             if known is None:
                 identity = str(uuid.uuid5(uuid.NAMESPACE_URL, f"mailto:{email}"))
                 user_id = f"user-{hashlib.sha256(email.encode()).hexdigest()[:24]}"
-                known = self._accounts[email] = Account(
-                    email, plan or "plus", account_id or identity, user_id
-                )
+                known = self._accounts[email] = Account(email, plan or "plus", account_id or identity, user_id)
             known.plan = plan or known.plan
             known.account_id = account_id or known.account_id
             return known
@@ -183,9 +180,7 @@ class Accounts:
             if grant is None:
                 raise _refused("token_invalidated", "Your authentication token has been invalidated.")
             if grant.state is TokenState.REVOKED:
-                raise _refused(
-                    "token_revoked", "Encountered invalidated oauth token for user, failing request."
-                )
+                raise _refused("token_revoked", "Encountered invalidated oauth token for user, failing request.")
             if grant.state is TokenState.EXPIRED or grant.expires_at <= time.time():
                 raise _refused("token_expired", "Provided authentication token is expired.")
             return grant.account
@@ -241,9 +236,7 @@ class Accounts:
         """The API key that the request carries; raises `Refusal` 401 as the platform does."""
         scheme, _, key = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not key:
-            message = (
-                "You didn't provide an API key. You need to provide your API key in an Authorization header."
-            )
+            message = "You didn't provide an API key. You need to provide your API key in an Authorization header."
             raise error(401, message)
         with self._lock:
             if key not in self._keys:

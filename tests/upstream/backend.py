@@ -1,4 +1,4 @@
-"""The Codex backend: models, answers and usage (CODEX.md sections 4 to 7)."""
+"""The Codex backend: models, answers and usage, as codex-cli 0.169.0 asks for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The models of the Codex backend: the list bundled with codex-cli 0.169.0 (CODEX.md section 7).
+"""The models of the Codex backend: the list bundled with codex-cli 0.169.0.
 
 Slugs, order, Lite flags, default efforts and context windows are facts; descriptions are ours.
 """
@@ -113,12 +113,8 @@ ENTRIES = (
         lite=False,
         efforts=("low", "medium", "high", "xhigh"),
     ),
-    Entry(
-        11, "gpt-daybreak-blue-latest", "Daybreak Blue", "Internal.", visibility="hide", plans=("enterprise",)
-    ),
-    Entry(
-        12, "gpt-daybreak-red-latest", "Daybreak Red", "Internal.", visibility="hide", plans=("enterprise",)
-    ),
+    Entry(11, "gpt-daybreak-blue-latest", "Daybreak Blue", "Internal.", visibility="hide", plans=("enterprise",)),
+    Entry(12, "gpt-daybreak-red-latest", "Daybreak Red", "Internal.", visibility="hide", plans=("enterprise",)),
     Entry(3, "gpt-6-sol", "GPT-6 Sol", "Strong at code and at prose."),
     Entry(
         7,

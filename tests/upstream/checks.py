@@ -1,4 +1,4 @@
-"""What the Codex backend refuses in ``POST /codex/responses`` (CODEX.md sections 4.2 to 4.4).
+"""What the Codex backend refuses in ``POST /codex/responses``, as reported by its other clients.
 
 Texts marked "ours" were not reported by anyone: there the stand-in holds the client to the form that the CLI
 sends.
@@ -32,9 +32,7 @@ ITEMS = frozenset(
     "message reasoning function_call function_call_output custom_tool_call custom_tool_call_output "
     "additional_tools compaction".split()
 )
-_ZSTD: ModuleType | None = (
-    importlib.import_module("zstandard") if importlib.util.find_spec("zstandard") else None
-)
+_ZSTD: ModuleType | None = importlib.import_module("zstandard") if importlib.util.find_spec("zstandard") else None
 
 
 @dataclass(slots=True)
@@ -155,11 +153,9 @@ def _check_reasoning(reasoning: object, model: Entry) -> bool:
     if reasoning is None:
         return False
     if not isinstance(reasoning, dict):
-        raise error(
-            400, "Invalid type for 'reasoning': expected an object.", code="invalid_type", param="reasoning"
-        )
+        raise error(400, "Invalid type for 'reasoning': expected an object.", code="invalid_type", param="reasoning")
     effort = reasoning.get("effort")
-    # "ultra" is in the list but is a thing of the client's: it sends "max" (CODEX.md section 7).
+    # "ultra" is in the list but is a thing of the client's: it sends "max".
     efforts = [name for name in model.efforts if name != "ultra"]
     if effort is not None and effort not in efforts:
         supported = ", ".join(f"'{name}'" for name in efforts)
@@ -202,9 +198,7 @@ def check_input(items: object, owner: str, files_allowed: bool, *, public: bool 
     for position, item in enumerate(items):
         where = f"input[{position}]"
         if not isinstance(item, dict):
-            raise error(
-                400, f"Invalid type for '{where}': expected an object.", code="invalid_type", param=where
-            )
+            raise error(400, f"Invalid type for '{where}': expected an object.", code="invalid_type", param=where)
         kind = item.get("type", "message")
         if kind not in ITEMS:
             message = f"Invalid value: '{kind}'. Supported values are: {', '.join(sorted(ITEMS))}."
@@ -228,9 +222,7 @@ def _check_reasoning_item(item: Mapping[str, object], owner: str) -> None:
         )
         raise error(404, message, param="input")
     if not isinstance(item.get("summary"), list):
-        raise error(
-            400, "Missing required parameter: 'summary'.", code="missing_required_parameter", param="input"
-        )
+        raise error(400, "Missing required parameter: 'summary'.", code="missing_required_parameter", param="input")
     if not isinstance(sealed, str) or not sealed_for(owner, sealed):
         shown = f"{str(sealed)[:4]}...{str(sealed)[-4:]}"
         message = f"The encrypted content {shown} could not be verified."

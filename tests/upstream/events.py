@@ -1,4 +1,4 @@
-"""The events of one streamed answer, in the order of CODEX.md section 5, and the objects inside them."""
+"""The events of one streamed answer, in the API's order, and the objects inside them."""
 
 from __future__ import annotations
 
@@ -191,9 +191,7 @@ def _message_events(frame: Frame, reply: Reply) -> list[Event]:
         *deltas,
         Event("response.output_text.done", {**place, "text": reply.whole, "logprobs": []}),
         Event("response.content_part.done", {**place, "part": {**empty, "text": reply.whole}}),
-        Event(
-            "response.output_item.done", {"output_index": 1, "item": frame.message(reply.whole, done=True)}
-        ),
+        Event("response.output_item.done", {"output_index": 1, "item": frame.message(reply.whole, done=True)}),
     ]
 
 

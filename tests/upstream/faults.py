@@ -159,9 +159,7 @@ def cloudflare() -> Answer:
 
 def html() -> Answer:
     """An HTML page with status 200, as captive portals and maintenance pages send."""
-    return Answer(
-        200, b"<!DOCTYPE html><html><body><h1>Welcome</h1></body></html>", "text/html; charset=utf-8"
-    )
+    return Answer(200, b"<!DOCTYPE html><html><body><h1>Welcome</h1></body></html>", "text/html; charset=utf-8")
 
 
 def not_found() -> Answer:
@@ -185,9 +183,7 @@ def usage_limit(resets_in: float = 3600, plan: str = "plus") -> Answer:
 
 def usage_not_included() -> Answer:
     """429 for a plan without Codex."""
-    return answer(
-        429, {"error": {"type": "usage_not_included", "message": "Usage not included in your plan"}}
-    )
+    return answer(429, {"error": {"type": "usage_not_included", "message": "Usage not included in your plan"}})
 
 
 def rate_limit(retry_after: int = 2) -> Answer:
@@ -221,9 +217,7 @@ def overloaded(code: str = "server_is_overloaded") -> Answer:
 def refresh_refused(code: str = "refresh_token_reused") -> Answer:
     """A permanent refusal of the token endpoint: 401 with the code, or 400 ``{"error": "invalid_grant"}``."""
     if code == "invalid_grant":
-        return answer(
-            400, {"error": "invalid_grant", "error_description": "Unknown or invalid refresh token."}
-        )
+        return answer(400, {"error": "invalid_grant", "error_description": "Unknown or invalid refresh token."})
     return error(401, "Your session could not be renewed. Please try signing in again.", code=code)
 
 

@@ -1,4 +1,4 @@
-"""Writes ``auth.json`` the way codex-cli 0.169.0 does (CODEX.md section 1)."""
+"""Writes ``auth.json`` the way codex-cli 0.169.0 does: key order, indent and mode as observed."""
 
 from __future__ import annotations
 

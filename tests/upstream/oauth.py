@@ -1,4 +1,4 @@
-"""The sign-in host: renewal, logout, and the two ways to log in (CODEX.md section 3)."""
+"""The sign-in host: renewal, logout, and the two ways to log in, as observed with codex-cli 0.169.0."""
 
 from __future__ import annotations
 
@@ -131,9 +131,7 @@ class SignIn:
             for name, value in asked.items()
         )
         button = f'<form method="post" action="/oauth/authorize">{fields}<button>Continue</button></form>'
-        await exchange.send_html(
-            200, _page("Sign in to Codex", f"<p>As {self._world.person[0]}.</p>{button}")
-        )
+        await exchange.send_html(200, _page("Sign in to Codex", f"<p>As {self._world.person[0]}.</p>{button}"))
 
     async def user_code(self, exchange: Exchange) -> None:
         """``POST /api/accounts/deviceauth/usercode``: a code to type at another device."""
@@ -171,9 +169,7 @@ class SignIn:
                 raise detail(404, "Unknown code")
             await exchange.send_html(200, _page("Signed in", "<p>You may close this page.</p>"))
             return
-        form = (
-            '<form method="post"><label>Code <input name="user_code"></label><button>Continue</button></form>'
-        )
+        form = '<form method="post"><label>Code <input name="user_code"></label><button>Continue</button></form>'
         await exchange.send_html(200, _page("Sign in to Codex", form))
 
     async def device_callback(self, exchange: Exchange) -> None:
@@ -191,9 +187,7 @@ class SignIn:
             raise error(401, "Invalid ID token: missing organization_id", code="invalid_subject_token")
         await exchange.send_json(200, {"access_token": self._world.accounts.add_key()}, NO_STORE)
 
-    async def _answer(
-        self, exchange: Exchange, account: Account, returned: frozenset[str] | None = None
-    ) -> None:
+    async def _answer(self, exchange: Exchange, account: Account, returned: frozenset[str] | None = None) -> None:
         tokens = {
             "id_token": account.id_token,
             "access_token": account.access_token,

@@ -85,9 +85,7 @@ class PublicApi:
                 raise error(400, f"Unknown parameter: '{name}'.", code="unknown_parameter", param=name)
         model = body.get("model")
         if model not in CHAT_MODELS:
-            raise error(
-                400, f"The requested model '{model}' does not exist.", code="model_not_found", param="model"
-            )
+            raise error(400, f"The requested model '{model}' does not exist.", code="model_not_found", param="model")
         before = body.get("previous_response_id")
         if before is not None and (key, before) not in self._stored:
             message = f"Previous response with id '{before}' not found."
@@ -99,9 +97,7 @@ class PublicApi:
         if isinstance(asked, str):
             return asked
         if not isinstance(asked, list):
-            raise error(
-                400, "Missing required parameter: 'input'.", code="missing_required_parameter", param="input"
-            )
+            raise error(400, "Missing required parameter: 'input'.", code="missing_required_parameter", param="input")
         return check_input(asked, key, files_allowed=True, public=True)
 
     def _check_reasoning(self, reasoning: object) -> None:
@@ -113,7 +109,5 @@ class PublicApi:
                 raise error(400, message, code="unknown_parameter", param=f"reasoning.{name}")
         effort = reasoning.get("effort")
         if effort is not None and effort not in EFFORTS:
-            message = (
-                f"Invalid value: {json.dumps(effort)}. Supported values are: {', '.join(sorted(EFFORTS))}."
-            )
+            message = f"Invalid value: {json.dumps(effort)}. Supported values are: {', '.join(sorted(EFFORTS))}."
             raise error(400, message, code="invalid_value", param="reasoning.effort")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tests.upstream.faults import NAMED, Fault
@@ -121,10 +122,21 @@ WORDS: dict[str, Reply] = {
     "empty": Reply(""),
 }
 
-KEYWORD_HELP = f"""Send one of these as the whole message:
-  {", ".join(WORDS)}
-or "fault: " and one of:
-  {", ".join(NAMED)}"""
+
+def _listed(names: Iterable[str]) -> str:
+    """The names with commas between, in lines of 78 characters that break no name."""
+    whole = ", ".join(name.replace(" ", "\0") for name in names)
+    return textwrap.fill(whole, 78, initial_indent="  ", subsequent_indent="  ").replace("\0", " ")
+
+
+KEYWORD_HELP = "\n".join(
+    [
+        "Send one of these as the whole message:",
+        _listed(WORDS),
+        "or one of these after `fault:`, as in `fault: usage limit`:",
+        _listed(NAMED),
+    ]
+)
 
 
 def keyword_reply(question: str) -> Reply | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -115,20 +115,16 @@ class Upstream(World):
 
     def go_offline(self) -> None:
         """Stop listening and drop every connection: new ones are refused by the system."""
-        self._call(self._stop_listening())
+        self._call(self._stop_listening)
 
     def go_online(self) -> None:
         """Listen again, at the same port."""
-        self._call(self._listen())
+        self._call(self._listen)
 
-    def _call(self, work: Awaitable[None]) -> None:
+    def _call(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
         if self._loop is None:
             raise RuntimeError("the stand-in is not running")
-
-        async def wrapped() -> None:
-            await work
-
-        asyncio.run_coroutine_threadsafe(wrapped(), self._loop).result(START_TIMEOUT)
+        asyncio.run_coroutine_threadsafe(work(), self._loop).result(START_TIMEOUT)
 
     def _run(self) -> None:
         asyncio.run(self._main())

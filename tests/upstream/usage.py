@@ -1,4 +1,4 @@
-"""How much of the plan is used: the headers of an answer and the usage page (CODEX.md sections 5 and 7)."""
+"""How much of the plan is used: the headers of an answer and the usage page."""
 
 from __future__ import annotations
 

@@ -57,9 +57,7 @@ class Exchange:
         """``http`` or ``https``, as the client came."""
         return "https" if self._writer.get_extra_info("ssl_object") else "http"
 
-    async def send(
-        self, status: int, body: bytes, content_type: str, headers: Mapping[str, str] | None = None
-    ) -> None:
+    async def send(self, status: int, body: bytes, content_type: str, headers: Mapping[str, str] | None = None) -> None:
         """Answer whole, with Content-Length."""
         fields = {"content-type": content_type, "content-length": str(len(body)), **(headers or {})}
         await self._head(status, fields)
@@ -120,9 +118,7 @@ class Exchange:
         self._writer.write(self._connection.send(event) or b"")
 
 
-async def serve(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, journal: Journal, handler: Handler
-) -> None:
+async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, journal: Journal, handler: Handler) -> None:
     """Serve one connection until either side closes it."""
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=READ)
     try:

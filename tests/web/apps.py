@@ -14,7 +14,7 @@ CHUNK = b"x" * 65536
 CHUNKS = 3000
 
 #: What happened so far; GET /facts tells.
-facts: dict[str, Any] = {"produced": 0, "taken": 0, "cancelled": 0, "crashes": 0}
+facts: dict[str, Any] = {"produced": 0, "taken": 0, "cancelled": 0, "left": 0, "crashes": 0}
 
 
 async def text(send: Send, content: str, status: int = 200) -> None:
@@ -58,6 +58,7 @@ async def wait_for_ever(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         while (await receive())["type"] != "http.disconnect":
             pass
+        facts["left"] += 1
     except asyncio.CancelledError:
         facts["cancelled"] += 1
         raise
@@ -149,9 +150,7 @@ def main(app: Application = application) -> None:
     async def ready() -> None:
         print(f"http://127.0.0.1:{listening[0].getsockname()[1]}", flush=True)
 
-    server.run(
-        app, sockets=listening, tasks=[("crash", crash), ("tick", tick)], on_ready=ready, on_stop=shutdown
-    )
+    server.run(app, sockets=listening, tasks=[("crash", crash), ("tick", tick)], on_ready=ready, on_stop=shutdown)
 
 
 if __name__ == "__main__":

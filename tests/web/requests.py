@@ -65,9 +65,7 @@ class Recorder:
         while message.get("more_body"):
             message = await receive()
             self.body += message.get("body", b"")
-        await send(
-            {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
-        )
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
         await send({"type": "http.response.body", "body": b"hello"})
 
 

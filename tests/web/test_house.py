@@ -97,9 +97,7 @@ def test_no_file_names_a_folder_of_one_machine() -> None:
         except UnicodeDecodeError:
             continue  # an image or the like
         found += [
-            f"{path.relative_to(ROOT)}:{number}"
-            for number, line in enumerate(lines, 1)
-            if MACHINE_PATH.search(line)
+            f"{path.relative_to(ROOT)}:{number}" for number, line in enumerate(lines, 1) if MACHINE_PATH.search(line)
         ]
     assert found == []
 

@@ -1,0 +1,26 @@
+"""What the chat's tests share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from chat.feed import feeds
+from connections.models import CatalogueEntry
+from connections.paths import paths
+from tests.chat.fakes import MODEL, OTHER, FakePath
+
+
+@pytest.fixture
+def fake(transactional_db: None) -> Iterator[FakePath]:
+    """An access path with two models switched on. Answers are stored from a thread of their own, so for real."""
+    for each in paths.all():
+        paths.remove(each.key)
+    path = FakePath()
+    paths.add(path)
+    for number, model in enumerate((MODEL, OTHER)):
+        CatalogueEntry.objects.create(
+            path=path.key, slug=model.slug, position=number, facts=model.to_json(), enabled=True
+        )
+    yield path
+    paths.remove(path.key)
+    feeds.live.clear()

@@ -1,0 +1,117 @@
+"""A browser tab reduced to what matters of it: it takes the pieces of a stream and shows an answer's text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from chat.models import Chat
+from chat.pages import Cursor, html, page
+from chat.stream import Reader
+
+PARTIAL = re.compile(r'<hx-partial hx-target="([^"]+)" hx-swap="([^"]+)">(.*?)</hx-partial>', re.DOTALL)
+ARTICLE = re.compile(
+    r'<article class="message message-assistant" id="m(\d+)".*?aria-busy="(\w+)".*?</article>', re.DOTALL
+)
+CHUNK = re.compile(r'<div class="chunk" id="m\d+-body-c(\d+)">')
+OPEN = re.compile(r'<div class="open" id="m\d+-body-open">')
+DIV = re.compile(r"<(/?)div\b")
+
+
+def contents(begin: re.Pattern[str], html: str) -> list[tuple[re.Match[str], str]]:
+    """Return each div that begins so, with what it holds up to its own end."""
+    found = []
+    for match in begin.finditer(html):
+        depth = 1
+        for tag in DIV.finditer(html, match.end()):
+            depth += -1 if tag[1] else 1
+            if depth == 0:
+                found.append((match, html[match.end() : tag.start()]))
+                break
+    return found
+
+
+@dataclass
+class Body:
+    """One answer in the tab."""
+
+    chunks: dict[int, str] = field(default_factory=dict)
+    open: str = ""
+    busy: str = ""
+
+    @property
+    def html(self) -> str:
+        return "".join(self.chunks[number] for number in sorted(self.chunks)) + self.open
+
+
+class Tab:
+    """Loads a chat, joins its stream, and can go away and come back with its cursor."""
+
+    def __init__(self, chat: Chat) -> None:
+        self.chat = chat
+        self.bodies: dict[str, Body] = {}
+        self.users = 0
+        self.pieces: list[tuple[str, str]] = []
+        self.reader: Reader | None = None
+        self.at = ""
+
+    async def load(self) -> None:
+        """Open the page."""
+        await self.chat.arefresh_from_db()
+        whole = await page(self.chat)
+        self.bodies.clear()
+        self.users = 0
+        for item in whole.messages:
+            self._article(await html("chat/message.html", {"item": item}))
+        self.at = str(whole.cursor)
+        self.join()
+
+    def join(self) -> None:
+        """Join the stream with the position the page has."""
+        self.reader = Reader(self.chat.pk, Cursor.parse(self.at))
+
+    async def look(self) -> None:
+        """Take what the stream has."""
+        assert self.reader is not None
+        for text in await self.reader.catch_up():
+            for target, swap, content in PARTIAL.findall(text):
+                self.pieces.append((target, swap))
+                self._apply(target, swap, content)
+        self.at = str(self.reader.cursor)
+
+    def _article(self, content: str) -> None:
+        self.users += content.count("message-user")
+        for match in ARTICLE.finditer(content):
+            body = self.bodies.setdefault(f"m{match[1]}-body", Body())
+            body.busy = match[2]
+            if "hx-morph-skip-children" in match[0]:
+                continue
+            body.chunks, body.open = {}, ""
+            for begin, chunk in contents(CHUNK, match[0]):
+                body.chunks[int(begin[1])] = chunk
+            for _, last in contents(OPEN, match[0]):
+                body.open = last
+
+    def _apply(self, target: str, swap: str, content: str) -> None:
+        if target == "#log":
+            if swap == "innerMorph":
+                self.bodies.clear()
+                self.users = 0
+            self._article(content)
+        elif match := re.fullmatch(r"#(m\d+-body)-open", target):
+            body = self.bodies[match[1]]
+            if swap == "beforebegin":
+                for begin, chunk in contents(CHUNK, content):
+                    assert int(begin[1]) not in body.chunks, "a block came twice"
+                    body.chunks[int(begin[1])] = chunk
+            else:
+                body.open = content
+        elif match := re.fullmatch(r"#(m\d+-body)-open (code|\.raw)", target):
+            body = self.bodies[match[1]]
+            end = "</code>" if match[2] == "code" else "</div>"
+            head, _, tail = body.open.rpartition(end)
+            body.open = head + content + end + tail
+        elif match := re.fullmatch(r"#(m\d+-body)-c(\d+)", target):
+            self.bodies[match[1]].chunks[int(match[2])] = content
+        elif re.fullmatch(r"#m\d+", target):
+            self._article(content)

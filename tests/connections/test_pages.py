@@ -1,0 +1,104 @@
+"""Settings > Connections, asked as a browser asks it."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.test import AsyncClient
+
+from connections import catalogues
+from connections.catalogue import Catalogue
+from connections.errors import AccessError, Unreachable
+from connections.models import CatalogueEntry
+from connections.paths import paths
+from tests.chat.fakes import MODEL, OTHER, FakePath
+
+
+@pytest.fixture
+def fake(db: None) -> Iterator[FakePath]:
+    for each in paths.all():
+        paths.remove(each.key)
+    path = FakePath()
+    paths.add(path)
+    yield path
+    paths.remove(path.key)
+
+
+@pytest.fixture
+def browser() -> AsyncClient:
+    return AsyncClient(headers={"host": "localhost"})
+
+
+class Unreachables(FakePath):
+    async def models(self) -> Catalogue:
+        raise Unreachable
+
+
+async def test_the_dialog_lists_the_models_of_the_path_and_switches_them(
+    fake: FakePath, browser: AsyncClient
+) -> None:
+    html = (await browser.get("/settings/connections/fake/models/")).content.decode()
+    assert 'role="switch"' in html
+    assert 'aria-label="GPT Test"' in html
+    assert (await browser.post("/settings/connections/fake/models/switch/", {"model": "gpt-test", "enabled": "on"})).status_code == 204
+    assert [entry.slug async for entry in CatalogueEntry.objects.filter(enabled=True)] == ["gpt-test"]
+    await browser.post("/settings/connections/fake/models/switch/", {"model": "gpt-test"})
+    assert not await CatalogueEntry.objects.filter(enabled=True).aexists()
+
+
+async def test_a_refresh_keeps_the_switches_and_drops_what_is_gone(fake: FakePath) -> None:
+    await catalogues.refresh(fake)
+    await catalogues.switch(fake, OTHER.slug, enabled=True)
+
+    async def fewer() -> Catalogue:
+        return Catalogue((OTHER,), None)
+
+    fake.models = fewer  # type: ignore[method-assign]
+    await catalogues.refresh(fake, force=True)
+    assert [(entry.slug, entry.enabled) for entry in await catalogues.entries(fake)] == [(OTHER.slug, True)]
+
+
+async def test_a_fresh_catalogue_is_not_fetched_again(fake: FakePath) -> None:
+    asked = 0
+
+    async def counted() -> Catalogue:
+        nonlocal asked
+        asked += 1
+        return Catalogue((MODEL,), None)
+
+    fake.models = counted  # type: ignore[method-assign]
+    for _ in range(3):
+        await catalogues.refresh(fake)
+    assert asked == 1
+    await catalogues.refresh(fake, force=True)
+    assert asked == 2
+
+
+async def test_a_list_that_cannot_be_fetched_keeps_the_old_one_and_says_why(db: None, browser: AsyncClient) -> None:
+    for each in paths.all():
+        paths.remove(each.key)
+    path = FakePath()
+    paths.add(path)
+    try:
+        await catalogues.refresh(path)
+        paths.remove(path.key)
+        paths.add(Unreachables())
+        error: AccessError | None = await catalogues.refresh(Unreachables(), force=True)
+        assert isinstance(error, Unreachable)
+        html = (await browser.post("/settings/connections/fake/models/refresh/")).content.decode()
+        assert Unreachable.sentence in html
+        assert "GPT Test" in html
+    finally:
+        paths.remove("fake")
+
+
+async def test_a_model_or_a_path_that_does_not_exist_is_not_found(fake: FakePath, browser: AsyncClient) -> None:
+    assert (await browser.post("/settings/connections/fake/models/switch/", {"model": "x"})).status_code == 404
+    assert (await browser.get("/settings/connections/nope/models/")).status_code == 404
+
+
+async def test_settings_leads_to_connections(fake: FakePath, browser: AsyncClient) -> None:
+    response = await browser.get("/settings/")
+    assert response.status_code == 302
+    page = (await browser.get(response.headers["Location"])).content.decode()
+    assert "Connections" in page
+    assert fake.runs in page
