@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from chat.blocks import BlockStream, Position
 from chat.choices import Picker, picker
-from chat.feed import LiveAnswer, feeds
+from chat.feed import feeds
 from chat.markdown import HTML_VERSION, render
 from chat.models import Chat, Message, Role
 from connections.changes import connections_changed
@@ -111,22 +111,18 @@ class ChatPage:
 
 async def page(chat: Chat | None) -> ChatPage:
     """Gather the main column of a chat, or of the empty one that a new chat begins with."""
-    messages = await shown(await chat.conversation()) if chat else []
-    live = feeds.live_in(chat.pk) if chat else None
-    return ChatPage(chat, messages, await picker(chat), cursor(chat, live))
-
-
-def cursor(chat: Chat | None, live: LiveAnswer | None) -> Cursor:
-    """Return the cursor of a tab that has everything up to now."""
-    return Cursor(
+    # Before anything is read: what changes meanwhile is sent again rather than missed.
+    now = Cursor(
         revision=chat.revision if chat else 0,
-        live=live.message.pk if live else 0,
-        text=len(live.text_blocks.closed) if live else 0,
-        thoughts=len(live.thought_blocks.closed) if live else 0,
         boot=feeds.boot,
         history=feeds.history.version,
         connections=connections_changed.version,
     )
+    messages = await shown(await chat.conversation()) if chat else []
+    live = next((item for item in messages if item.text.live), None)
+    if live is not None:
+        now = replace(now, live=live.message.pk, text=len(live.text.closed), thoughts=len(live.thoughts.closed))
+    return ChatPage(chat, messages, await picker(chat), now)
 
 
 async def shown(messages: Sequence[Message]) -> list[Shown]:
@@ -143,6 +139,9 @@ async def _shown(message: Message) -> Shown:
             Blocks.growing(f"{prefix}-body", live.text_blocks),
             Blocks.growing(f"{prefix}-thoughts", live.thought_blocks),
         )
+    if message.is_live:
+        # It ended after the row was read.
+        await message.arefresh_from_db()
     if message.role == Role.ASSISTANT and message.html_version != HTML_VERSION:
         message.html = await asyncio.to_thread(render, message.text)
         message.html_version = HTML_VERSION

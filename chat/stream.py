@@ -34,7 +34,8 @@ class Reader:
         self.cursor = cursor
         self._signal = feeds.chat(chat_id) if chat_id else None
         self._rows = -1
-        self._known: list[int] = []
+        # The messages the page shows, with their states.
+        self._known: dict[int, str] = {}
         self._live: LiveAnswer | None = None
         self._text = Position()
         self._thoughts = Position()
@@ -48,19 +49,23 @@ class Reader:
         # Answers the request at once, so that the page knows it is connected.
         yield ALIVE
         while True:
-            if pieces := await self.catch_up():
+            while pieces := await self.catch_up():
                 yield message("".join(pieces), str(self.cursor))
                 await asyncio.sleep(PACE)
             while not await heard(bell, seconds=KEEP_ALIVE):
                 yield ALIVE
 
     async def catch_up(self) -> list[str]:
-        """Return the pieces of HTML that the page lacks, and move the cursor."""
-        pieces: list[str] = []
+        """Return the next pieces of HTML that the page lacks, and move the cursor; nothing when it lacks none.
+
+        The pieces of one call are for places that the page has already: htmx looks for all of them before it puts
+        the first piece in. What belongs into a new message comes with the next call.
+        """
         if self._signal is not None and self._rows != self._signal.rows:
             self._rows = self._signal.rows
-            pieces += await self._rows_changed()
-        pieces += self._live_grew()
+            if pieces := await self._rows_changed():
+                return pieces
+        pieces = self._live_grew()
         if self.cursor.boot != feeds.boot or self.cursor.history != feeds.history.version:
             self.cursor = replace(self.cursor, history=feeds.history.version)
             context = {"history": await history(), "chat": {"pk": self.chat_id}}
@@ -73,34 +78,44 @@ class Reader:
 
     async def _rows_changed(self) -> list[str]:
         """The messages in the database are others than before, or this reader has just come."""
-        chat = await self._chat()
-        if chat is None:
+        snapshot = await self._snapshot()
+        if snapshot is None:
             return []
-        first = not self._known
-        branch = await chat.conversation()
-        ids = [row.pk for row in branch]
-        if first and self.cursor.revision == chat.revision:
+        chat, branch = snapshot
+        known, self._known = self._known, {row.pk: row.state for row in branch}
+        if not known and self.cursor.revision == chat.revision:
             # Nothing has changed since the page was made: only take up the live answer where it was left.
-            self._known = ids
             live = feeds.live_in(chat.pk)
             same = live is not None and live.message.pk == self.cursor.live
             self._take_up(live, self.cursor.text if same else 0, self.cursor.thoughts if same else 0)
             return []
         pieces = []
-        if first or ids[: len(self._known)] != self._known:
+        if not known or list(self._known)[: len(known)] != list(known):
             # Branches were switched, or too much was missed to be told piece by piece.
             self._take_up(None)
             pieces.append(partial("#log", await self._articles(branch)))
         else:
-            pieces += await self._end_of_live()
-            if new := branch[len(self._known) :]:
+            for row in branch[: len(known)]:
+                if row.state != known[row.pk]:
+                    pieces += await self._became_final(row)
+            if new := branch[len(known) :]:
                 pieces.append(partial("#log", await self._articles(new), "beforeend"))
-        self._known = ids
         actions = {"chat": chat, "busy": feeds.live_in(chat.pk) is not None}
         pieces.append(partial("#composer-actions", await html("chat/actions.html", actions)))
         pieces.append(partial("#title", escape(chat.title)))
         self.cursor = replace(self.cursor, revision=chat.revision)
         return pieces
+
+    async def _snapshot(self) -> tuple[Chat, list[Message]] | None:
+        """Return the chat and its messages, both of one moment."""
+        chat = await self._chat()
+        while chat is not None:
+            branch = await chat.conversation()
+            newest = await self._chat()
+            if newest is not None and newest.revision == chat.revision:
+                return chat, branch
+            chat = newest
+        return None
 
     async def _chat(self) -> Chat | None:
         return await Chat.objects.filter(pk=self.chat_id).afirst() if self.chat_id else None
@@ -116,6 +131,7 @@ class Reader:
     def _take_up(self, live: LiveAnswer | None, text: int = 0, thoughts: int = 0) -> None:
         """Follow `live`, of which the page has so many closed blocks of its text and of its thoughts."""
         self._live = live
+        self.cursor = replace(self.cursor, live=live.message.pk if live else 0, text=text, thoughts=thoughts)
         if live is not None:
             self._text = position(live.text_blocks, text)
             self._thoughts = position(live.thought_blocks, thoughts)
@@ -124,7 +140,6 @@ class Reader:
         """What came of the live answer since the last time."""
         live = self._live
         if live is None:
-            self.cursor = replace(self.cursor, live=0, text=0, thoughts=0)
             return []
         name = f"m{live.message.pk}"
         live.thought_blocks.advance()
@@ -137,23 +152,20 @@ class Reader:
         )
         return pieces
 
-    async def _end_of_live(self) -> list[str]:
-        """The live answer has become final: send its rest, what the end corrected, and its final state."""
+    async def _became_final(self, row: Message) -> list[str]:
+        """A live answer has ended: send its rest, what the end corrected, and its final state."""
         live = self._live
-        if live is None or live.message.pk in feeds.live:
-            return []
+        if live is None or live.message.pk != row.pk:
+            # It ended before this reader could follow it.
+            return [partial(f"#m{row.pk}", await self._articles([row]), "outerMorph")]
         sent = self._text.closed
         pieces = self._live_grew()
-        self._live = None
-        name = f"m{live.message.pk}"
+        self._take_up(None)
         for number, fixed in live.corrections:
             if number < sent:
-                pieces.append(partial(f"#{name}-body-c{number}", fixed))
-        final = await Message.objects.filter(pk=live.message.pk).afirst()
-        if final is not None:
-            article = await html("chat/message.html", {"item": kept(final)})
-            pieces.append(partial(f"#{name}", article, "outerMorph"))
-        return pieces
+                pieces.append(partial(f"#m{row.pk}-body-c{number}", fixed))
+        article = await html("chat/message.html", {"item": kept(row)})
+        return [*pieces, partial(f"#m{row.pk}", article, "outerMorph")]
 
     async def _menu_changed(self) -> list[str]:
         chat = await self._chat()

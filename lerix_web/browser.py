@@ -49,9 +49,7 @@ def _file(folder: Path, token: str) -> Path:
 
 def _has_screen() -> bool:
     # Without a display Python would start a browser inside the terminal, on top of our own lines.
-    return sys.platform == "darwin" or any(
-        os.environ.get(n) for n in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
-    )
+    return sys.platform == "darwin" or any(os.environ.get(n) for n in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def _page(link: str) -> bytes:

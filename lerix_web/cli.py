@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import django
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import call_command, execute_from_command_line
+from django.core.management import CommandError, call_command, execute_from_command_line
 
 import lerix_web
 from lerix_web.errors import LerixError
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         return _run(arguments)
-    except (ImproperlyConfigured, LerixError) as error:
+    except (CommandError, ImproperlyConfigured, LerixError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -36,8 +36,7 @@ def prepare(folder: Path) -> None:
         newer = set(loader.applied_migrations) - set(loader.disk_migrations) - _replaced(loader)
         if any(app in loader.migrated_apps for app, _ in newer):
             raise DatabaseError(
-                f"The database {path} was made by a newer Lerix. Nothing was changed. "
-                "Install the newest version."
+                f"The database {path} was made by a newer Lerix. Nothing was changed. Install the newest version."
             )
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):

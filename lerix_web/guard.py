@@ -139,6 +139,10 @@ class Guard:
             good = len(tokens) == 1 and self.doorkeeper.redeem(tokens[0])
             if not good and not known:
                 await asyncio.sleep(self.wrong_token_seconds)
+                if request.followed:
+                    # The cookie may be there and held back: an old link shall not lock anybody out.
+                    await _answer(send, 200, _bounce(request.address(request.query)), [HTML])
+                    return True
                 raise Refused(403, "This launch link is not valid. Each link works once.", locked=True)
             rest = urlencode([(name, value) for name, value in query if name != "token"])
             headers = [(b"location", request.address(rest).encode()), (b"referrer-policy", b"no-referrer")]
@@ -148,7 +152,7 @@ class Guard:
             return True
         if known or request.public(self.public):
             return False
-        if request.navigation and request.site == "cross-site":
+        if request.followed:
             await _answer(send, 200, _bounce(request.address(request.query)), [HTML])
             return True
         raise Refused(403, "This browser has not been let in yet.", locked=True)
@@ -164,9 +168,7 @@ class Guard:
         ).encode()
 
     def _limited(self, request: "Request", receive: Receive) -> Receive:
-        too_much = Refused(
-            413, f"This is more than {self.body_limit // 2**20} MB, the most Lerix takes at once."
-        )
+        too_much = Refused(413, f"This is more than {self.body_limit // 2**20} MB, the most Lerix takes at once.")
         length = request.header(b"content-length")
         if length and (not length.isdigit() or int(length[:20]) > self.body_limit):
             raise too_much
@@ -245,6 +247,11 @@ class Request:
         """True for a page asked for in a tab of its own, by address or by link."""
         mode, dest = self.header(b"sec-fetch-mode"), self.header(b"sec-fetch-dest")
         return self.method == "GET" and mode == "navigate" and dest == "document"
+
+    @property
+    def followed(self) -> bool:
+        """True for a link on another site, with which browsers do not send our cookie."""
+        return self.navigation and self.site == "cross-site"
 
     def public(self, prefix: str) -> bool:
         """True if the path is below the prefix that needs no cookie."""

@@ -156,6 +156,12 @@ def ask(folder: Path, word: str) -> dict[str, Any] | None:
     return None
 
 
+def ask_link(folder: Path) -> str | None:
+    """Return a fresh launch link from the folder's running server, or None if none answers."""
+    answer = ask(folder, "link")
+    return None if answer is None or not isinstance(answer.get("link"), str) else str(answer["link"])
+
+
 def link_of_running(folder: Path, *, patience: float = PATIENCE) -> str:
     """Return a fresh launch link from the server that holds the lock, which may still be starting.
 
@@ -163,9 +169,9 @@ def link_of_running(folder: Path, *, patience: float = PATIENCE) -> str:
     """
     end = time.monotonic() + patience
     while True:
-        answer = ask(folder, "link")
-        if answer is not None and isinstance(answer.get("link"), str):
-            return str(answer["link"])
+        link = ask_link(folder)
+        if link is not None:
+            return link
         if time.monotonic() >= end:
             raise InstanceError(
                 "Another Lerix uses the same data folder and does not answer. Nothing is lost. "

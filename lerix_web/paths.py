@@ -27,8 +27,8 @@ def data_folder() -> Path:
 
     Raises DataFolderError if it belongs to somebody else, is no folder, or cannot be written.
     """
-    named = os.environ.get("LERIX_HOME", "").strip()
-    if named:
+    named = os.environ.get("LERIX_HOME", "")
+    if named.strip():
         folder = Path(named).expanduser()
         if not folder.is_absolute():
             raise DataFolderError("LERIX_HOME must be an absolute path. For example: LERIX_HOME=~/lerix-data")
@@ -62,8 +62,17 @@ def private_folder(folder: Path) -> Path:
 
 
 def database(folder: Path | None = None) -> Path:
-    """Return the path of the SQLite database in the data folder; the file need not exist yet."""
-    return (folder or data_folder()) / "lerix.sqlite3"
+    """Return the path of the SQLite database in the data folder; the file is made empty if it is missing.
+
+    SQLite gives its -wal and -shm files the mode of this one, whatever command opens it first and under
+    whatever umask. Raises DataFolderError if it cannot be made.
+    """
+    path = (folder or data_folder()) / "lerix.sqlite3"
+    try:
+        path.touch(FILE_MODE, exist_ok=True)
+    except OSError as error:
+        raise DataFolderError(f"The database {path} cannot be made: {reason(error)}.") from None
+    return path
 
 
 def close_to_others(folder: Path) -> None:

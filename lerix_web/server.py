@@ -292,10 +292,13 @@ class Server(daphne_server.Server):  # type: ignore[misc]
 
 @implementer(ILogObserver)
 class Silence:
-    """Takes Twisted's log, which names each request with its query string."""
+    """Takes Twisted's log, which names requests with their query strings; keeps the kind of a failure."""
 
     def __call__(self, event: dict[str, Any]) -> None:
-        """Drop it."""
+        """Drop the event, or log the type of the exception in it."""
+        failure = event.get("log_failure")
+        if failure is not None:
+            logger.warning("A connection failed: %s.", failure.type.__name__)
 
 
 def run(

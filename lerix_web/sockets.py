@@ -73,9 +73,7 @@ def _open(family: socket.AddressFamily, address: str, port: int) -> socket.socke
 
 def _sentence(error: OSError, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
-        return (
-            f"Port {port} is in use by another program. Choose another one: lerix serve --port {_other(port)}"
-        )
+        return f"Port {port} is in use by another program. Choose another one: lerix serve --port {_other(port)}"
     if error.errno == errno.EACCES:
         return f"Port {port} is reserved for the system. Choose one above 1023: lerix serve --port 7717"
     return f"Lerix cannot listen on port {port}: {(error.strerror or 'unknown reason').lower()}."

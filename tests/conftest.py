@@ -9,6 +9,7 @@ this thread, under which Django refuses to.
 """
 
 import atexit
+import contextlib
 import inspect
 import ipaddress
 import os
@@ -43,14 +44,21 @@ class NetworkRefused(RuntimeError):
 
 
 def is_local(host: object) -> bool:
-    """Say whether a socket's host is this machine."""
+    """Say whether a socket's host is this machine: by name, by loopback address, or by an address of its own."""
     text = host.decode() if isinstance(host, bytes) else str(host)
     if host is None or text in {"", "localhost", socket.gethostname()}:
         return True
     try:
-        return ipaddress.ip_address(text.partition("%")[0]).is_loopback
+        address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return False
+    if address.is_loopback:
+        return True
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        probe.bind((text, 0))  # only possible with an address of this machine, and sends nothing
+        return True
+    return False
 
 
 def refuse_network(event: str, arguments: tuple[object, ...]) -> None:

@@ -1,5 +1,6 @@
 """The real ``lerix serve`` in a process of its own, for tests of the server and of the pages."""
 
+import contextlib
 import os
 import queue
 import re
@@ -8,8 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -187,12 +187,13 @@ class LerixProcess:
             timeout=seconds,
         )
 
-    def client(self, link: str | None = None) -> httpx.Client:
-        """Return a client that has used the launch link (the first one if None) as a browser would."""
-        client = httpx.Client(base_url=self.url, timeout=10, trust_env=False, headers=TYPED)
-        answer = client.get(link or self.launch_link)
-        assert answer.status_code == 303, answer.text
-        return client
+    @contextlib.contextmanager
+    def client(self, link: str | None = None) -> Iterator[httpx.Client]:
+        """Give a client that has used the launch link (the first one if None) as a browser would."""
+        with httpx.Client(base_url=self.url, timeout=10, trust_env=False, headers=TYPED) as client:
+            answer = client.get(link or self.launch_link)
+            assert answer.status_code == 303, answer.text
+            yield client
 
 
 #: What a browser sends for an address that was typed.
@@ -202,18 +203,6 @@ TYPED = {
     "sec-fetch-dest": "document",
     "accept": "text/html",
 }
-
-
-def wait_until_gone(pid: int, seconds: float = 5.0) -> None:
-    """Wait until the process, not necessarily a child, is gone."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"Process {pid} is still running.")
 
 
 def _read_lines(pipe: IO[str], lines: "queue.SimpleQueue[str | None]") -> None:

@@ -37,9 +37,7 @@ def env_int(name: str, default: int, *, low: int, high: int) -> int:
     if value is None:
         return default
     if not (value.isascii() and value.isdigit()) or not low <= int(value[:20]) <= high:
-        raise ImproperlyConfigured(
-            f"{name} must be a whole number from {low} to {high}. For example: {name}={default}"
-        )
+        raise ImproperlyConfigured(f"{name} must be a whole number from {low} to {high}. For example: {name}={default}")
     return int(value)
 
 
@@ -72,8 +70,8 @@ def env_path(name: str, default: Path) -> Path:
 
     Raises ImproperlyConfigured for a relative path: it would mean another folder in each terminal.
     """
-    value = _raw(name)
-    if value is None:
+    value = os.environ.get(name, "")  # as it is: a folder's name may begin or end with a blank
+    if not value.strip():
         return default.expanduser()
     path = Path(value).expanduser()
     if not path.is_absolute():

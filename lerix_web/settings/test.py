@@ -2,9 +2,11 @@
 
 import os
 import tempfile
+from pathlib import Path
 
-# Before ``local`` is read, so that a test never touches the data of whoever runs it.
-os.environ.setdefault("LERIX_HOME", tempfile.mkdtemp(prefix="lerix-test-"))
+# Before ``local`` is read, so that a test never touches the data of whoever runs it. One folder per user, refused
+# if it is not theirs: mypy reads the settings too, and would leave a new one behind each time.
+os.environ.setdefault("LERIX_HOME", str(Path(tempfile.gettempdir()) / f"lerix-test-{os.geteuid()}"))
 
 from lerix_web.settings.local import *  # noqa: F403
 from lerix_web.settings.local import DATABASES, LERIX_HOME

@@ -73,8 +73,14 @@ class Tab:
     async def look(self) -> None:
         """Take what the stream has."""
         assert self.reader is not None
-        for text in await self.reader.catch_up():
-            for target, swap, content in PARTIAL.findall(text):
+        while pieces := await self.reader.catch_up():
+            found = PARTIAL.findall("".join(pieces))
+            # htmx resolves every target of a message before it puts anything in.
+            for target, _, _ in found:
+                if match := re.match(r"#(m\d+-body)-(open|c(\d+))", target):
+                    assert match[1] in self.bodies, f"{target} is not there yet"
+                    assert not match[3] or int(match[3]) in self.bodies[match[1]].chunks
+            for target, swap, content in found:
                 self.pieces.append((target, swap))
                 self._apply(target, swap, content)
         self.at = str(self.reader.cursor)

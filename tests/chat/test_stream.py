@@ -177,3 +177,24 @@ def test_a_position_that_cannot_be_read_is_the_beginning(text: str) -> None:
 def test_a_position_comes_back_as_it_was_written() -> None:
     cursor = Cursor(3, 12, 5, 1, "ab12cd34", 7, 9)
     assert Cursor.parse(str(cursor)) == cursor
+
+
+async def test_an_answer_that_ends_between_the_page_and_its_stream_is_shown_all_the_same(fake: FakePath) -> None:
+    chat, held = await begin(fake)
+    tab = Tab(chat)
+    await tab.load()
+    assert tab.reader is not None
+    snapshot = tab.reader._snapshot
+
+    async def ends_meanwhile() -> object:
+        found = await snapshot()
+        if feeds.live_in(chat.pk):
+            held.say("Quick")
+            await finish(chat, held)
+        return found
+
+    tab.reader._snapshot = ends_meanwhile  # type: ignore[method-assign, assignment]
+    await tab.look()
+    await tab.look()
+    (body,) = tab.bodies.values()
+    assert (body.html, body.busy) == ("<p>Quick</p>\n", "false")

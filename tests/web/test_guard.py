@@ -208,6 +208,14 @@ def test_a_used_link_just_leads_on_for_a_browser_that_was_let_in(door: Door) -> 
     assert "set-cookie" not in answer.headers
 
 
+def test_an_old_link_on_another_site_does_not_lock_out_who_was_let_in(door: Door) -> None:
+    bounced = door.ask(target="/?token=used", headers=FOLLOWED)
+    assert f"url={OWN}/?token=used" in bounced.text
+    own = {**TYPED, "sec-fetch-site": "same-origin"}
+    assert door.ask(target="/?token=used", headers={**own, **door.cookie}).status == 303
+    assert door.ask(target="/?token=used", headers=own).status == 403
+
+
 def test_two_tokens_at_once_are_no_token(door: Door) -> None:
     good = door.keeper.mint()
     assert door.ask(target=f"/?token=wrong&token={good}", headers=TYPED).status == 403

@@ -26,10 +26,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, no_browser: bool, **options: Any) -> None:
         folder: Path = settings.LERIX_HOME
-        with instance.Lock(folder) as lock:
-            if lock.taken:
-                start = "lerix" if cli.program() == "lerix" else f"{cli.program()} serve"
-                raise InstanceError(f"Lerix is not running. Start it with: {start}")
-        opening = announce(self, folder, instance.link_of_running(folder), no_browser=no_browser)
+        link = instance.ask_link(folder)
+        if link is None:
+            # Only now: a start at this very moment would find the lock held and wait for us.
+            with instance.Lock(folder) as lock:
+                if lock.taken:
+                    start = "lerix" if cli.program() == "lerix" else f"{cli.program()} serve"
+                    raise InstanceError(f"Lerix is not running. Start it with: {start}")
+            link = instance.link_of_running(folder)
+        opening = announce(self, folder, link, no_browser=no_browser)
         if opening is not None:
             opening.join(BROWSER_SECONDS)

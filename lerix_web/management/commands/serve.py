@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
+from django.db import connections
 
 import lerix_web
 from lerix_web import asgi, browser, cli, database, instance, launch, paths, server, sockets, wiring
@@ -40,6 +41,9 @@ class Command(BaseCommand):
         port = listening[0].getsockname()[1]
         browser.forget_all(folder)
         database.prepare(folder)
+        tasks = wiring.background_tasks()
+        # What was read so far belongs to no request; the server's threads open connections of their own.
+        connections.close_all()
         keeper = asgi.doorkeeper
         keeper.on_used = lambda token: browser.forget(folder, token)
 
@@ -58,7 +62,5 @@ class Command(BaseCommand):
             await door.close()
             await wiring.shutdown()
 
-        server.run(
-            asgi.application, sockets=listening, tasks=wiring.background_tasks(), on_ready=ready, on_stop=stop
-        )
+        server.run(asgi.application, sockets=listening, tasks=tasks, on_ready=ready, on_stop=stop)
         browser.forget_all(folder)

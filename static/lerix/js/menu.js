@@ -20,6 +20,7 @@
 
   function open(button) {
     const menu = menuOf(button);
+    typed = "";
     menu.hidden = false;
     // News from the server must not close a menu that is being read.
     menu.setAttribute("hx-morph-skip", "");

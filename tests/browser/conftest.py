@@ -1,0 +1,171 @@
+"""A real Lerix, a real Chromium, and our stand-in for OpenAI's servers. No ORM in these tests: see tests/conftest.py."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
+
+from tests.serving import LerixProcess
+from tests.upstream import Upstream
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+PLACES = ("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium")
+FLAGS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+
+expect.set_options(timeout=10_000)
+
+
+def chromium_path() -> str | None:
+    """Return a Chromium or Chrome of this machine, or None."""
+    found = next((path for name in NAMES if (path := shutil.which(name))), None)
+    return found or next((place for place in PLACES if Path(place).exists()), None)
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    path = chromium_path()
+    if path is None:
+        pytest.skip("browser tests need Chromium or Chrome, and neither is installed (Debian: apt install chromium)")
+    browser = playwright.chromium.launch(executable_path=path, args=FLAGS, headless=True)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="module")
+def up() -> Iterator[Upstream]:
+    with Upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture(scope="module")
+def codex_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("codex")
+
+
+@pytest.fixture(scope="module")
+def lerix(up: Upstream, codex_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LerixProcess]:
+    """A Lerix of this module's own, with nobody signed in to Codex yet."""
+    home = tmp_path_factory.mktemp("lerix") / "home"
+    with LerixProcess(home, {**up.environment(codex_home), "TZ": "UTC"}) as process:
+        yield process
+
+
+@dataclass
+class Desk:
+    """Opens pages that are signed in to Lerix, and holds them to make no errors."""
+
+    chromium: Browser
+    lerix: LerixProcess
+    problems: list[str]
+    contexts: list[BrowserContext]
+    state: Path
+
+    def page(self, width: int = 1440, height: int = 900, *, dark: bool = False, touch: bool = False) -> Page:
+        """Open a page in a browser context of its own, at the start page."""
+        known = self.state.exists()
+        context = self.chromium.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            reduced_motion="reduce",
+            has_touch=touch,
+            storage_state=self.state if known else None,
+        )
+        self.contexts.append(context)
+        page = self.watched(context.new_page())
+        page.goto(self.lerix.url if known else self.lerix.launch_link)
+        if not known:
+            context.storage_state(path=self.state)
+        return page
+
+    def watched(self, page: Page) -> Page:
+        """Note what goes wrong in a page: script errors and violations of our own security policy."""
+        page.on("pageerror", lambda error: self.problems.append(f"page error: {error}"))
+        page.on(
+            "console",
+            lambda entry: (
+                self.problems.append(f"console: {entry.text}")
+                if entry.type == "error" and "Failed to load resource" not in entry.text
+                else None
+            ),
+        )
+        return page
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("state") / "cookies.json"
+
+
+@pytest.fixture
+def desk(chromium: Browser, lerix: LerixProcess, up: Upstream, state: Path) -> Iterator[Desk]:
+    made = Desk(chromium, lerix, [], [], state)
+    yield made
+    up.release()
+    up.clear()
+    for context in made.contexts:
+        context.close()
+    assert not made.problems
+
+
+@pytest.fixture
+def page(desk: Desk) -> Page:
+    return desk.page()
+
+
+@pytest.fixture
+def signed_in(lerix: LerixProcess, up: Upstream, codex_home: Path) -> None:
+    """Codex is signed in, with a plain account."""
+    up.sign_in(codex_home)
+
+
+def switch_on(page: Page, *names: str) -> None:
+    """Switch models on in Settings > Connections, as a person does, and go back to the chat."""
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_role("link", name="Connections").click()
+    page.get_by_role("button", name="Edit models").click()
+    dialog = page.get_by_role("dialog", name="Edit models")
+    for name in names:
+        switch = dialog.get_by_role("switch", name=name, exact=True)
+        if not switch.is_checked():
+            with page.expect_response(lambda response: response.url.endswith("/models/switch/")):
+                switch.click()
+        expect(switch).to_be_checked()
+    dialog.get_by_role("button", name="Close").click()
+    page.get_by_role("link", name="Back to chat").click()
+
+
+def send(page: Page, text: str) -> None:
+    """Type a message and send it with Enter."""
+    field = page.get_by_role("textbox", name="Message")
+    field.fill(text)
+    field.press("Enter")
+
+
+def answers(page: Page) -> Callable[[int], None]:
+    """Return a function that waits until so many answers are complete."""
+
+    def complete(count: int) -> None:
+        expect(page.locator("article.message-assistant[aria-busy=false]")).to_have_count(count)
+
+    return complete
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep a screenshot in the folder that SCREENSHOTS names, for people to look at; nowhere else."""
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png")

@@ -1,0 +1,177 @@
+"""The whole way: from the launch link to an answer that streams, as a person goes it."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Desk, answers, picture, send, switch_on
+from tests.upstream import RESPONSES, Reply, Upstream, faults
+
+pytestmark = pytest.mark.usefixtures("signed_in")
+
+
+def test_from_the_launch_link_to_a_streamed_answer(desk: Desk, up: Upstream) -> None:
+    page = desk.page()
+    expect(page).to_have_url(f"{desk.lerix.url}/")
+    expect(page.get_by_text("No model is switched on yet")).to_be_visible()
+    page.get_by_role("main").get_by_role("link", name="Connections").click()
+    card = page.get_by_role("region", name="Codex session auth")
+    expect(card.get_by_text("Connected", exact=True)).to_be_visible()
+    expect(card.get_by_text("a•••@example.com · Plus")).to_be_visible()
+    expect(card.get_by_text("go straight from here to OpenAI")).to_be_visible()
+    page.get_by_role("link", name="Back to chat").click()
+    switch_on(page, "GPT-6.1 Sol", "GPT-5.5")
+    gate = up.gate()
+    send(page, "What is Lerix?")
+    expect(page.get_by_role("article", name="You")).to_have_text("What is Lerix?")
+    answer = page.get_by_role("article", name="GPT-6.1 Sol")
+    expect(answer).to_have_attribute("aria-busy", "true")
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    gate.wait_held()
+    gate.step(12)
+    expect(answer).to_contain_text("Here is a short answer")
+    expect(answer).not_to_contain_text("Ask me anything else")
+    gate.open()
+    expect(answer).to_have_attribute("aria-busy", "false")
+    expect(answer).to_contain_text("Ask me anything else")
+    expect(answer.get_by_role("heading", name="A small tour")).to_be_visible()
+    expect(answer.get_by_role("table")).to_contain_text("Phobos and Deimos")
+    expect(answer.locator("code .k").first).to_have_text("def")
+    expect(page).to_have_url(re.compile(r"/chats/[0-9a-f-]{36}/$"))
+    expect(page.get_by_role("link", name="What is Lerix?")).to_have_attribute("aria-current", "page")
+    expect(page.get_by_role("heading", name="What is Lerix?")).to_be_visible()
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Message")).to_be_focused()
+    (request,) = up.to(RESPONSES)
+    assert request.headers["originator"] == "lerix"
+    assert request.headers["user-agent"].startswith("Lerix/")
+    picture(page, "first-answer")
+
+
+def test_shift_enter_breaks_the_line_and_enter_sends(page: Page, up: Upstream) -> None:
+    field = page.get_by_role("textbox", name="Message")
+    field.press_sequentially("one")
+    field.press("Shift+Enter")
+    field.press_sequentially("two")
+    expect(field).to_have_value("one\ntwo")
+    field.press("Enter")
+    expect(page.get_by_role("article", name="You")).to_have_text("one\ntwo")
+    expect(field).to_have_value("")
+    answers(page)(1)
+
+
+def test_an_empty_message_is_not_sent(page: Page, up: Upstream) -> None:
+    before = up.turns
+    field = page.get_by_role("textbox", name="Message")
+    field.fill("   ")
+    field.press("Enter")
+    expect(page.get_by_role("article")).to_have_count(0)
+    assert up.turns == before
+
+
+def test_stop_keeps_what_came_and_ends_the_request(page: Page, up: Upstream) -> None:
+    up.reply(Reply(chunks=[f"word{number} " for number in range(40)]))
+    gate = up.gate()
+    send(page, "Count")
+    gate.wait_held()
+    gate.step(3)
+    answer = page.locator("article.message-assistant")
+    expect(answer).to_contain_text("word2")
+    page.get_by_role("button", name="Stop").click()
+    expect(answer).to_have_attribute("aria-busy", "false")
+    expect(answer).to_contain_text("stopped")
+    expect(answer.locator(".body").last).to_have_text("word0 word1 word2")
+    assert up.wait_outcome(up.to(RESPONSES)[-1]).name == "LEFT"
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    gate.open()
+    send(page, "Go on")
+    answers(page)(2)
+
+
+def test_the_conversation_goes_on_and_is_there_after_a_reload(page: Page, up: Upstream) -> None:
+    up.reply("First answer")
+    send(page, "First question")
+    answers(page)(1)
+    up.reply("Second answer")
+    send(page, "Second question")
+    answers(page)(2)
+    page.reload()
+    expect(page.get_by_role("article")).to_have_count(4)
+    expect(page.get_by_role("log")).to_contain_text("Second answer")
+    sent = up.to(RESPONSES)[-1].json
+    assert "First answer" in str(sent)
+
+
+def test_a_second_tab_shows_the_answer_as_it_comes(page: Page, desk: Desk, up: Upstream) -> None:
+    up.reply("Ready")
+    send(page, "Prepare")
+    answers(page)(1)
+    other = desk.watched(page.context.new_page())
+    other.goto(page.url)
+    expect(other.get_by_role("article")).to_have_count(2)
+    up.reply(Reply(chunks=["Both ", "see ", "this"]))
+    gate = up.gate()
+    send(page, "Go")
+    gate.wait_held()
+    gate.step(2)
+    for tab in (page, other):
+        expect(tab.locator("article.message-assistant").last).to_contain_text("Both see")
+    gate.open()
+    for tab in (page, other):
+        answers(tab)(2)
+        expect(tab.locator("article.message-assistant").last).to_contain_text("Both see this")
+
+
+def test_the_model_menu_chooses_by_keyboard_and_remembers(page: Page, up: Upstream) -> None:
+    button = page.get_by_role("button", name="Model", exact=True)
+    button.press("Enter")
+    menu = page.get_by_role("menu", name="Model")
+    expect(menu.get_by_role("menuitemradio", name="Codex auth")).to_have_attribute("aria-checked", "true")
+    expect(menu.get_by_role("menuitemradio", name="Codex auth")).to_be_focused()
+    page.keyboard.type("gpt-5.5")
+    expect(menu.get_by_role("menuitemradio", name="GPT-5.5", exact=True)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(menu).to_be_hidden()
+    expect(page.locator("#model-now")).to_contain_text("GPT-5.5 · Codex auth")
+    button.press("ArrowDown")
+    page.keyboard.type("high")
+    page.keyboard.press("Enter")
+    expect(page.locator("#model-now")).to_contain_text("GPT-5.5 · Codex auth · high")
+    button.press("Enter")
+    page.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+    expect(button).to_be_focused()
+    page.reload()
+    expect(page.locator("#model-now")).to_contain_text("GPT-5.5 · Codex auth · high")
+    send(page, "With another model")
+    expect(page.get_by_role("article", name="GPT-5.5", exact=True)).to_have_attribute("aria-busy", "false")
+    sent = up.to(RESPONSES)[-1].data
+    assert (sent["model"], sent["reasoning"]["effort"]) == ("gpt-5.5", "high")
+    page.goto(page.url.split("/chats/")[0])
+    button.click()
+    menu.get_by_role("menuitemradio", name="GPT-6.1 Sol").click()
+    expect(page.locator("#model-now")).to_contain_text("GPT-6.1 Sol")
+
+
+def test_code_and_messages_can_be_copied(desk: Desk, up: Upstream) -> None:
+    page = desk.page()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    up.reply("Some **bold**\n\n```python\nx = 1 < 2\n```\n")
+    send(page, "Code please")
+    answers(page)(1)
+    page.get_by_role("button", name="Copy code").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == "x = 1 < 2\n"
+    page.get_by_role("button", name="Copy message").click()
+    expect(page.locator("#spoken")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == "Some **bold**\n\n```python\nx = 1 < 2\n```\n"
+
+
+@pytest.mark.parametrize("name", ["bytes", "random", "crlf", "keepalives", "malformed"])
+def test_however_the_stream_is_cut_up_the_answer_is_whole(page: Page, up: Upstream, name: str) -> None:
+    up.reply("Grüße 👩🏽‍🚀 and 日本語, **all** of it.")
+    up.fail(RESPONSES, faults.NAMED[name]())
+    send(page, f"Stream by {name}")
+    answers(page)(1)
+    expect(page.locator("article.message-assistant .body").last).to_have_text("Grüße 👩🏽‍🚀 and 日本語, all of it.")
