@@ -13,13 +13,18 @@ from django.db import transaction
 from django.utils import timezone
 
 from connections.catalogue import Catalogue, Model
+from connections.changes import connections_changed
 from connections.errors import AccessError
 from connections.models import CatalogueEntry, PathMemory
 from connections.paths import AccessPath, paths
-from connections.status import Status
+from connections.status import NextStep, Status
 
 # The Codex CLI keeps its copy of the catalogue for as long (300 s).
 FRESH_FOR: Final = timedelta(minutes=5)
+
+# Seconds between two looks at a service that failed.
+FIRST_PROBE: Final = 5.0
+LONGEST_PROBE: Final = 60.0
 
 _locks: dict[str, asyncio.Lock] = {}
 
@@ -80,6 +85,33 @@ def _store(key: str, catalogue: Catalogue) -> None:
     PathMemory.objects.update_or_create(
         path=key, defaults={"etag": (catalogue.etag or "")[:200], "fetched": timezone.now()}
     )
+
+
+async def follow(path: AccessPath) -> None:
+    """Tell the pages of each change of a path, and fetch its catalogue whenever it becomes ready. Never ends."""
+    was_ready = False
+    async for status in path.changes():
+        connections_changed.set()
+        if status.ready and not was_ready:
+            await refresh(path)
+            connections_changed.set()
+        was_ready = status.ready
+
+
+async def probe(path: AccessPath) -> None:
+    """While the service of a path does not answer as it should, ask it again now and then. Never ends.
+
+    Nobody has to try a message to learn that the network is back.
+    """
+    pause = FIRST_PROBE
+    while True:
+        await asyncio.sleep(pause)
+        if path.status().next_step != NextStep.RETRY:
+            pause = FIRST_PROBE
+            continue
+        await refresh(path, force=True)
+        connections_changed.set()
+        pause = min(2 * pause, LONGEST_PROBE)
 
 
 async def switch(path: AccessPath, slug: str, *, enabled: bool) -> bool:

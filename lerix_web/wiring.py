@@ -13,10 +13,9 @@ from django.conf import settings
 import lerix_web
 from chat import generate
 from connections import catalogues
-from connections.changes import connections_changed
 from connections.codex.path import CodexPath
 from connections.models import PathMemory
-from connections.paths import AccessPath, paths
+from connections.paths import paths
 
 Work = tuple[str, Callable[[], Coroutine[Any, Any, None]]]
 
@@ -46,24 +45,14 @@ def background_tasks() -> list[Work]:
     return [
         ("answers left unfinished", recover),
         ("Codex session", codex.watch),
-        ("Codex status", partial(follow, codex)),
+        ("Codex status", partial(catalogues.follow, codex)),
+        ("Codex service", partial(catalogues.probe, codex)),
     ]
 
 
 async def recover() -> None:
     """Mark what an earlier process left unfinished."""
     await sync_to_async(generate.recover)()
-
-
-async def follow(path: AccessPath) -> None:
-    """Tell the pages of each change of a path, and fetch its catalogue whenever it becomes ready."""
-    was_ready = False
-    async for status in path.changes():
-        connections_changed.set()
-        if status.ready and not was_ready:
-            await catalogues.refresh(path)
-            connections_changed.set()
-        was_ready = status.ready
 
 
 async def shutdown() -> None:

@@ -1,8 +1,9 @@
-"""A real Lerix, a real Chromium, and our stand-in for OpenAI's servers. No ORM in these tests: see tests/conftest.py."""
+"""A real Lerix, a real Chromium, and our stand-in for OpenAI's servers. No ORM here: see tests/conftest.py."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,11 +16,17 @@ from tests.serving import LerixProcess
 from tests.upstream import Upstream
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-PLACES = ("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium")
+PLACES = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+)
 FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
+
+#: What Chromium and htmx print when a server was stopped or restarted, as some tests do.
+NETWORK = re.compile(r"Failed to load resource|htmx:sse:error: network error|htmx:error: Failed to fetch")
 
 expect.set_options(timeout=10_000)
 
@@ -99,7 +106,7 @@ class Desk:
             "console",
             lambda entry: (
                 self.problems.append(f"console: {entry.text}")
-                if entry.type == "error" and "Failed to load resource" not in entry.text
+                if entry.type == "error" and not NETWORK.search(entry.text)
                 else None
             ),
         )
@@ -131,6 +138,17 @@ def page(desk: Desk) -> Page:
 def signed_in(lerix: LerixProcess, up: Upstream, codex_home: Path) -> None:
     """Codex is signed in, with a plain account."""
     up.sign_in(codex_home)
+
+
+@pytest.fixture
+def models_on(desk: Desk, signed_in: None) -> None:
+    """Codex is signed in, and three of its models are in the composer: once for a module's Lerix."""
+    if desk.state.with_name("models-on").exists():
+        return
+    page = desk.page()
+    switch_on(page, "GPT-6.1 Sol", "GPT-6 Sol", "GPT-5.5")
+    page.close()
+    desk.state.with_name("models-on").touch()
 
 
 def switch_on(page: Page, *names: str) -> None:

@@ -3,17 +3,10 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Desk, answers, picture, send, switch_on
+from tests.browser.conftest import Desk, answers, picture, send
 from tests.upstream import RESPONSES, Upstream, faults
 
-
-
-@pytest.fixture(autouse=True)
-def models_on(desk: Desk, signed_in: None) -> None:
-    page = desk.page()
-    switch_on(page, "GPT-6.1 Sol")
-    page.close()
-
+pytestmark = pytest.mark.usefixtures("models_on")
 
 FAILURES = [
     ("402", "workspace", True),
@@ -65,7 +58,7 @@ def test_one_401_is_recovered_silently(page: Page, up: Upstream) -> None:
     expect(page.get_by_role("log")).to_contain_text("Ask me anything else")
 
 
-def test_server_errors_before_the_first_word_are_tried_again_and_never_more_than_twice(page: Page, up: Upstream) -> None:
+def test_server_errors_before_the_first_word_are_tried_again_at_most_twice(page: Page, up: Upstream) -> None:
     before = len(up.to(RESPONSES))
     up.fail(RESPONSES, faults.server_error(), times=2)
     send(page, "Twice broken")

@@ -7,9 +7,12 @@ from chat.blocks import LONG, BlockStream, Position
 from chat.markdown import code_block, render
 
 LINES = st.sampled_from(
-    ["", "para **bold**", "- item", "  - nested", "1. one", "# Head", "```python", "x = 1  # <b>", "```", "~~~", "> quote"]
-    + ["| a | b |", "|---|---|", "| 1 | 2 |", "[r]: https://a.example", "see [r]", "===", "---", "    code", "\ttab", "<div>"]
-    + ["long " * 200, "- [x] done", "a\u2028b", "\x1b[1mbold\x1b[0m"]
+    (
+        *("", "para **bold**", "- item", "  - nested", "1. one", "# Head", "> quote", "- [x] done"),
+        *("```python", "x = 1  # <b>", "```", "~~~", "    code", "\ttab", "<div>", "===", "---"),
+        *("| a | b |", "|---|---|", "| 1 | 2 |", "[r]: https://a.example", "see [r]"),
+        *(200 * "long ", "a\u2028b", "\x1b[1mbold\x1b[0m"),
+    )
 )
 TEXTS = st.lists(LINES, max_size=25).map("\n".join)
 

@@ -35,6 +35,11 @@ HOSTILE = [
     "<https://evil.example/\"onclick=alert(1)>",
 ]
 
+TAGS = set(
+    "p br hr h1 h2 h3 h4 h5 h6 strong em s a code pre span div blockquote ul ol li "
+    "table thead tbody tr th td button".split()
+)
+ATTRIBUTES = set("href rel target title class start tabindex type data-copy role aria-label".split())
 TAG = re.compile(r"<([a-zA-Z][^\s/>]*)([^>]*)>")
 
 
@@ -42,8 +47,8 @@ TAG = re.compile(r"<([a-zA-Z][^\s/>]*)([^>]*)>")
 def test_a_hostile_answer_gives_no_script_no_handler_and_no_request(source: str) -> None:
     html = render(source)
     for name, attributes in TAG.findall(html):
-        assert name not in {"script", "img", "svg", "iframe", "style", "base", "form", "template", "hx-partial", "input"}
-        assert not re.search(r"\s(on\w+|hx-[\w:-]+|data-hx-[\w:-]+|style|src|srcset|id|name|action)\s*=", attributes), html
+        assert name in TAGS
+        assert not re.search(r"\s(on\w+|(data-)?hx-[\w:-]+|style|src|srcset|id|name|action)\s*=", attributes), html
         assert not re.search(r'href="\s*(javascript|data|vbscript)', attributes, re.IGNORECASE)
 
 
@@ -51,14 +56,9 @@ def test_a_hostile_answer_gives_no_script_no_handler_and_no_request(source: str)
 def test_any_text_gives_only_known_tags_and_attributes(source: str) -> None:
     html = render(source)
     for name, attributes in TAG.findall(html):
-        assert name in set("p br hr h1 h2 h3 h4 h5 h6 strong em s a code pre span div blockquote ul ol li".split()) | set(
-            "table thead tbody tr th td button".split()
-        )
+        assert name in TAGS
         for attribute in re.findall(r"\s([\w-]+)=", re.sub(r'"[^"]*"', '""', attributes)):
-            assert attribute in {"href", "rel", "target", "title", "class", "start", "tabindex", "type", "data-copy"} | {
-                "role",
-                "aria-label",
-            }
+            assert attribute in ATTRIBUTES
 
 
 def test_links_open_in_a_tab_of_their_own_without_a_referrer() -> None:
@@ -99,7 +99,8 @@ def test_a_task_list_shows_signs_that_can_be_read_out() -> None:
 
 
 def test_terminal_escapes_control_characters_and_direction_overrides_are_removed() -> None:
-    assert clean_text("\x1b[31mred\x1b[0m \x07\u202eevil\u202c \u2066x\u2069 \x1b]8;;http://x\x07link") == "red evil x link"
+    hostile = "\x1b[31mred\x1b[0m \x07\u202eevil\u202c \u2066x\u2069 \x1b]8;;http://x\x07link"
+    assert clean_text(hostile) == "red evil x link"
 
 
 def test_emoji_joined_by_zero_width_joiners_stay_whole() -> None:

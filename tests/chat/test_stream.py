@@ -24,6 +24,11 @@ TEXT = (
 )
 
 
+def up_to_date() -> Cursor:
+    """The cursor of an empty page that lacks nothing."""
+    return Cursor(boot=feeds.boot, history=feeds.history.version, connections=connections_changed.version)
+
+
 async def begin(path: FakePath) -> tuple[Chat, Held]:
     path.script = held = Held()
     chat, _ = await generate.send(None, "Question", uuid.uuid4(), path.choice())
@@ -32,9 +37,12 @@ async def begin(path: FakePath) -> tuple[Chat, Held]:
 
 async def settle(held: Held) -> None:
     """Let the answer's task take what was said."""
-    while not held.queue.empty():
-        await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    for _ in range(1000):
+        if held.queue.empty():
+            await asyncio.sleep(0)
+            return
+        await asyncio.sleep(0.002)
+    raise AssertionError("the answer's task does not take what was said")
 
 
 async def finish(chat: Chat, held: Held) -> None:
@@ -152,7 +160,7 @@ async def test_asking_again_shows_the_new_answer_in_place_of_the_old(fake: FakeP
 
 
 async def test_a_change_of_a_connection_brings_the_menu_and_its_reason(fake: FakePath) -> None:
-    reader = Reader(None, Cursor(boot=feeds.boot, history=feeds.history.version, connections=connections_changed.version))
+    reader = Reader(None, up_to_date())
     assert await reader.catch_up() == []
     fake.state = Status(False, "signed-out", "Not signed in", "Codex is not signed in.", NextStep.SIGN_IN)
     connections_changed.set()
@@ -163,7 +171,7 @@ async def test_a_change_of_a_connection_brings_the_menu_and_its_reason(fake: Fak
 
 async def test_a_silent_stream_shows_that_it_lives(fake: FakePath, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chat.stream.KEEP_ALIVE", 0.01)
-    reader = Reader(None, Cursor(boot=feeds.boot, history=feeds.history.version, connections=connections_changed.version))
+    reader = Reader(None, up_to_date())
     events = reader.events()
     assert [await anext(events), await anext(events)] == [ALIVE, ALIVE]
     await events.aclose()  # type: ignore[attr-defined]

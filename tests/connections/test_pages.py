@@ -39,7 +39,8 @@ async def test_the_dialog_lists_the_models_of_the_path_and_switches_them(
     html = (await browser.get("/settings/connections/fake/models/")).content.decode()
     assert 'role="switch"' in html
     assert 'aria-label="GPT Test"' in html
-    assert (await browser.post("/settings/connections/fake/models/switch/", {"model": "gpt-test", "enabled": "on"})).status_code == 204
+    switched = await browser.post("/settings/connections/fake/models/switch/", {"model": "gpt-test", "enabled": "on"})
+    assert switched.status_code == 204
     assert [entry.slug async for entry in CatalogueEntry.objects.filter(enabled=True)] == ["gpt-test"]
     await browser.post("/settings/connections/fake/models/switch/", {"model": "gpt-test"})
     assert not await CatalogueEntry.objects.filter(enabled=True).aexists()

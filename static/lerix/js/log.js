@@ -43,7 +43,9 @@
     for (const record of records) {
       for (const node of record.addedNodes) {
         if (node.nodeType !== 1 || !node.classList.contains("chunk")) continue;
-        if (node.closest("[aria-busy=true]")) window.lerix.say(node.textContent.slice(0, 2000));
+        // Blocks that were there when the page came have no open block after them. Folded reasoning stays silent.
+        const grows = node.parentElement && node.parentElement.querySelector(":scope > .open");
+        if (grows && !node.closest("details:not([open])")) window.lerix.say(node.textContent.trim().slice(0, 2000));
       }
     }
   }
