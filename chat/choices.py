@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from django.utils import timezone
+
 from chat.generate import Choice
 from chat.models import Chat, Preference
 from connections.catalogue import Effort, Model
 from connections.catalogues import Offer, offers
+from connections.codex.usage import UsageWindow
 from connections.status import Status
 
 REMEMBERED = "choice"
+# Per cent of a window from which the composer mentions it.
+NEARLY = 80
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,8 @@ class Picker:
     models: Sequence[Entry]
     efforts: Sequence[Entry]
     problem: Status | None
+    # A window of the plan's limit that is nearly used up.
+    nearly: UsageWindow | None = None
 
     @property
     def has_models(self) -> bool:
@@ -83,7 +90,15 @@ async def picker(chat: Chat | None = None, wanted: Mapping[str, str] | None = No
         [Entry(each.slug, each.name, each.description, each is model) for each in offer.models],
         [Entry(each.name, each.name, each.description, each.name == effort) for each in _efforts(model)],
         None if offer.status.ready or not offer.models else offer.status,
+        _nearly_used(offer) if offer.status.ready else None,
     )
+
+
+def _nearly_used(offer: Offer) -> UsageWindow | None:
+    """The window that is used most, from 80 % upward."""
+    windows = offer.path.usage.running(timezone.now()) if offer.path.usage else ()
+    high = [window for window in windows if window.used_percent >= NEARLY]
+    return max(high, key=lambda window: window.used_percent, default=None)
 
 
 def _offer(available: Sequence[Offer], key: str) -> Offer | None:

@@ -24,6 +24,7 @@ from chat.feed import LiveAnswer, feeds
 from chat.markdown import HTML_VERSION, render
 from chat.models import Chat, Message, Piece, Role, State, title_from
 from connections.catalogue import Model
+from connections.catalogues import keep_usage
 from connections.errors import AccessError
 from connections.paths import AccessPath
 from connections.responses import AnswerEvent, Ask, Completed, OutputItem, ReasoningDelta, TextDelta, Turn
@@ -38,6 +39,9 @@ INSTRUCTIONS: Final = (
     "fenced blocks that name their language, and use tables and lists where they help. Be accurate and concise, "
     "and say so when you do not know."
 )
+
+# What the model reads, after its own unfinished text, when an answer is to be continued.
+GO_ON: Final = "Your last answer was cut off. Continue exactly where it ends, without repeating anything."
 
 # All database work of answers happens in this one thread: a task that outlives its request would otherwise get a
 # thread, and a connection, of its own for each call.
@@ -118,20 +122,33 @@ async def retry(failed: Message, choice: Choice) -> Message:
 
     Raises ChatIsBusy while another answer is coming.
     """
-    if feeds.live_in(failed.chat_id) is not None:
+    if failed.parent_id is None:
+        raise ValueError("only an answer can be asked for again")
+    return await _answer_below(failed.chat_id, failed.parent_id, choice)
+
+
+async def go_on(ended: Message, choice: Choice) -> Message:
+    """Ask for the rest of the answer `ended`, which stopped early; it comes as a new answer below.
+
+    Raises ChatIsBusy while another answer is coming.
+    """
+    return await _answer_below(ended.chat_id, ended.pk, choice)
+
+
+async def _answer_below(chat_id: uuid.UUID, parent_id: int, choice: Choice) -> Message:
+    if feeds.live_in(chat_id) is not None:
         raise ChatIsBusy
-    answer = await sync_to_async(_store_retry)(failed, choice)
+    answer = await sync_to_async(_store_below)(chat_id, parent_id, choice)
     begin(answer, choice)
     return answer
 
 
 @transaction.atomic
-def _store_retry(failed: Message, choice: Choice) -> Message:
-    chat = Chat.objects.get(pk=failed.chat_id)
-    failed = Message.objects.select_related("parent").get(pk=failed.pk)
-    if failed.parent is None:
-        raise ValueError("only an answer can be asked for again")
-    return _store_answer(chat, failed.parent, choice)
+def _store_below(chat_id: uuid.UUID, parent_id: int, choice: Choice) -> Message:
+    if Message.objects.filter(chat=chat_id, state=State.STREAMING).exists():
+        # Two presses of one button: the second came before the first had begun its task.
+        raise ChatIsBusy
+    return _store_answer(Chat.objects.get(pk=chat_id), Message.objects.get(pk=parent_id), choice)
 
 
 def begin(message: Message, choice: Choice) -> LiveAnswer:
@@ -176,7 +193,7 @@ async def _produce(answer: LiveAnswer, choice: Choice) -> None:
         error = OwnFault()
     finally:
         saver.cancel()
-        finishing = asyncio.ensure_future(_finish(answer, saver, state, error))
+        finishing = asyncio.ensure_future(_finish(answer, choice.path, saver, state, error))
         while not finishing.done():
             # A second cancel (Stop pressed twice, the server ending) must not lose what came.
             with contextlib.suppress(asyncio.CancelledError):
@@ -211,7 +228,7 @@ async def _save_as_it_comes(answer: LiveAnswer) -> None:
 
 
 async def _finish(
-    answer: LiveAnswer, saver: asyncio.Task[None], state: State, error: AccessError | None
+    answer: LiveAnswer, path: AccessPath, saver: asyncio.Task[None], state: State, error: AccessError | None
 ) -> None:
     await asyncio.wait([saver])
     message = answer.message
@@ -227,6 +244,7 @@ async def _finish(
     message.html_version = HTML_VERSION
     await sync_to_async(_make_final)(message)
     feeds.end(answer)
+    await keep_usage(path)
 
 
 def _error_facts(error: AccessError) -> dict[str, str]:
@@ -253,6 +271,9 @@ async def turns_before(answer: Message, choice: Choice) -> Sequence[Turn]:
     known = {message.pk: message async for message in Message.objects.filter(chat_id=answer.chat_id)}
     turns: list[Turn] = []
     replay_key = choice.path.replay_key(choice.model)
+    parent = known.get(answer.parent_id) if answer.parent_id is not None else None
+    if parent is not None and parent.role == Role.ASSISTANT:
+        turns.append(Turn("user", GO_ON))
     step = known.get(answer.parent_id) if answer.parent_id is not None else None
     while step is not None:
         if step.text:

@@ -8,7 +8,7 @@ reader that re-joins with its cursor gets what it lacks and nothing twice.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from html import escape
 from typing import Final
@@ -40,7 +40,7 @@ class Reader:
         self._text = Position()
         self._thoughts = Position()
 
-    async def events(self) -> AsyncIterator[bytes]:
+    async def events(self) -> AsyncGenerator[bytes, None]:
         """Yield events without end; each brings the page up to date."""
         bell = asyncio.Event()
         for signal in (self._signal, feeds.history, connections_changed):

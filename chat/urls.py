@@ -12,6 +12,7 @@ urlpatterns = [
     path("chats/<uuid:chat_id>/messages/", views.send, name="send"),
     path("chats/<uuid:chat_id>/stop/", views.stop, name="stop"),
     path("messages/<int:message_id>/retry/", views.retry, name="retry"),
+    path("messages/<int:message_id>/continue/", views.go_on, name="go-on"),
     path("messages/<int:message_id>/source/", views.source, name="source"),
     path("choice/", views.choose, name="choose"),
     path("events/", views.events, name="events"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -14,6 +15,7 @@ from chat import generate
 from chat.choices import picker, remember
 from chat.feed import feeds
 from chat.forms import ChoiceForm, MessageForm
+from chat.generate import Choice
 from chat.models import Chat, Message, Role
 from chat.pages import Cursor, history, html, page
 from chat.stream import Reader
@@ -96,6 +98,18 @@ async def stop(request: HttpRequest, chat_id: uuid.UUID) -> HttpResponse:
 @require_POST
 async def retry(request: HttpRequest, message_id: int) -> HttpResponse:
     """Ask again for an answer, with the choice that stands in the menu now."""
+    return await _ask_again(request, message_id, generate.retry)
+
+
+@require_POST
+async def go_on(request: HttpRequest, message_id: int) -> HttpResponse:
+    """Ask for the rest of an answer that ended early, with the choice that stands in the menu now."""
+    return await _ask_again(request, message_id, generate.go_on)
+
+
+async def _ask_again(
+    request: HttpRequest, message_id: int, ask: Callable[[Message, Choice], Awaitable[Message]]
+) -> HttpResponse:
     answer = await aget_object_or_404(Message, pk=message_id, role=Role.ASSISTANT)
     form = ChoiceForm(request.POST)
     found = await Chat.objects.aget(pk=answer.chat_id)
@@ -104,7 +118,7 @@ async def retry(request: HttpRequest, message_id: int) -> HttpResponse:
     if menu.choice is None:
         return refused(NO_MODEL, 409)
     try:
-        await generate.retry(answer, menu.choice)
+        await ask(answer, menu.choice)
     except generate.ChatIsBusy:
         return refused(BUSY, 409)
     return HttpResponse(status=204)
@@ -141,4 +155,4 @@ async def events(request: HttpRequest) -> HttpResponseBase:
     except ValueError:
         return refused("This page's address is wrong. Open the chat again from the sidebar.", 400)
     at = Cursor.parse(request.headers.get("Last-Event-ID") or request.GET.get("at", ""))
-    return stream(Reader(chat_id, at).events())
+    return stream(request, Reader(chat_id, at).events())

@@ -119,6 +119,13 @@ async def switch(path: AccessPath, slug: str, *, enabled: bool) -> bool:
     return bool(await CatalogueEntry.objects.filter(path=path.key, slug=slug).aupdate(enabled=enabled))
 
 
+async def keep_usage(path: AccessPath) -> None:
+    """Keep what the last answer told of the plan's limits, and tell the pages."""
+    if path.usage is not None:
+        await PathMemory.objects.aupdate_or_create(path=path.key, defaults={"usage": path.usage.to_json()})
+    connections_changed.set()
+
+
 async def remembered_account(key: str) -> str | None:
     """Return the id of the account that the path `key` last used, or None."""
     memory = await PathMemory.objects.filter(path=key).afirst()

@@ -39,6 +39,8 @@ class PathMemory(models.Model):
     account = models.CharField(max_length=120, blank=True)
     etag = models.CharField(max_length=200, blank=True)
     fetched = models.DateTimeField(null=True)
+    # How much of the plan's limits the last answer said is used.
+    usage: models.JSONField[Any, Any] = models.JSONField(null=True)
 
     def __str__(self) -> str:
         return self.path

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from connections.catalogue import Catalogue, Model
+from connections.codex.usage import Usage
 from connections.responses import AnswerEvent, Ask
 from connections.status import Status
 
@@ -24,6 +25,10 @@ class AccessPath(Protocol):
     def label(self) -> str: ...
     @property
     def runs(self) -> str: ...
+
+    @property
+    def usage(self) -> Usage | None:
+        """How much of the plan's limits is used, as the last answer told; None where nothing tells."""
 
     def status(self) -> Status:
         """The state at this moment, without I/O to the service; from any thread."""

@@ -5,10 +5,15 @@ The format is Server-Sent Events with htmx 4's `<hx-partial>` in the data, as it
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from hashlib import sha256
 from html import escape
+from typing import Final
 
-from django.http import StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 
 # A silent connection is ended by proxies and sleeping machines without a word; a comment shows that it lives.
 KEEP_ALIVE = 20.0
@@ -26,8 +31,42 @@ def message(html: str, position: str = "") -> bytes:
     return (f"id: {position}\n{lines}\n" if position else f"{lines}\n").encode()
 
 
-def stream(events: AsyncIterator[bytes]) -> StreamingHttpResponse:
+# A browser has six connections to one host (HTTP/1.1): this many may be event streams, the rest stay free for
+# pages and for sending. Tabs beyond it get brief streams, which end once they have brought the page up to date.
+SEATS: Final = 4
+# Seconds a brief stream waits for news, and milliseconds until the page asks again.
+BRIEF: Final = 0.25
+AGAIN: Final = b"event: brief\nretry: 700\ndata: \n\n"
+
+# Open long streams by browser. The cookie names the browser; only its digest is kept.
+_seated: Counter[bytes] = Counter()
+
+
+def stream(request: HttpRequest, events: AsyncGenerator[bytes, None]) -> StreamingHttpResponse:
     """Return the response that sends `events` as they come."""
+    browser = sha256(request.headers.get("cookie", "").encode()).digest()
     return StreamingHttpResponse(
-        events, content_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+        take_turns(browser, events), content_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
     )
+
+
+async def take_turns(browser: bytes, events: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """Yield `events` for as long as they come if the browser has a seat left, else only what is ready now."""
+    async with aclosing(events):
+        if _seated[browser] >= SEATS:
+            yield AGAIN
+            while True:
+                try:
+                    async with asyncio.timeout(BRIEF):
+                        piece = await anext(events)
+                except (TimeoutError, StopAsyncIteration):
+                    return
+                yield piece
+        _seated[browser] += 1
+        try:
+            async for piece in events:
+                yield piece
+        finally:
+            _seated[browser] -= 1
+            if not _seated[browser]:
+                del _seated[browser]

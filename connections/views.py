@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,14 @@ from asgiref.sync import sync_to_async
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from connections import catalogues
 from connections.changes import connections_changed, heard
 from connections.codex.path import CodexPath
 from connections.codex.session import Account
+from connections.codex.usage import Usage, UsageWindow
 from connections.paths import AccessPath, paths
 from connections.push import ALIVE, KEEP_ALIVE, message, partial, stream
 from connections.status import NextStep, Status
@@ -41,6 +43,8 @@ class Card:
     commands: tuple[str, ...]
     enabled: int
     known: int
+    usage: tuple[UsageWindow, ...] = ()
+    credits: str = ""
 
     @property
     def tone(self) -> str:
@@ -62,7 +66,15 @@ async def card(path: AccessPath) -> Card:
         COMMANDS.get(status.next_step, ()) if status.next_step else (),
         sum(entry.enabled for entry in entries),
         len(entries),
+        path.usage.running(timezone.now()) if path.usage and account else (),
+        _credits(path.usage) if path.usage and account else "",
     )
+
+
+def _credits(usage: Usage) -> str:
+    if usage.unlimited_credits:
+        return "Unlimited credits"
+    return f"Credits: {usage.credit_balance}" if usage.has_credits and usage.credit_balance else ""
 
 
 async def _cards() -> list[Card]:
@@ -90,10 +102,10 @@ async def index(request: HttpRequest) -> HttpResponse:
 @require_GET
 async def events(request: HttpRequest) -> HttpResponseBase:
     """The page's event stream: each card anew whenever something has changed."""
-    return stream(_events())
+    return stream(request, _events())
 
 
-async def _events() -> AsyncIterator[bytes]:
+async def _events() -> AsyncGenerator[bytes, None]:
     bell = asyncio.Event()
     connections_changed.ring(bell)
     bell.set()

@@ -8,8 +8,9 @@ own limit id is `codex`. `reset-at` is in Unix seconds; `reset-after-seconds` is
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any, Self
 
 _USED = re.compile(r"x-([a-z0-9-]{1,60})-(primary|secondary)-used-percent")
 _MOST_WINDOWS = 16
@@ -53,6 +54,44 @@ class Usage:
     def own(self) -> tuple[UsageWindow, ...]:
         """The windows of the plan itself, without other meters."""
         return tuple(window for window in self.windows if window.limit == _OWN)
+
+    def running(self, now: datetime) -> tuple[UsageWindow, ...]:
+        """The plan's own windows that have not been reset since they were told."""
+        return tuple(window for window in self.own if window.resets_at is None or window.resets_at > now)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a JSON column; `from_json` reads them back."""
+        windows = [
+            {**asdict(window), "resets_at": window.resets_at.isoformat() if window.resets_at else None}
+            for window in self.windows
+        ]
+        return {**asdict(self), "at": self.at.isoformat(), "windows": windows}
+
+    @classmethod
+    def from_json(cls, value: object) -> Self | None:
+        """The usage that `to_json` wrote, or None for anything else."""
+        if not isinstance(value, dict):
+            return None
+        try:
+            windows = tuple(
+                UsageWindow(
+                    limit=str(window["limit"]),
+                    used_percent=float(window["used_percent"]),
+                    minutes=window["minutes"] and int(window["minutes"]),
+                    resets_at=datetime.fromisoformat(window["resets_at"]) if window["resets_at"] else None,
+                )
+                for window in value["windows"]
+            )
+            return cls(
+                at=datetime.fromisoformat(value["at"]),
+                windows=windows,
+                plan=_word(value["plan"]),
+                has_credits=value["has_credits"] is True,
+                unlimited_credits=value["unlimited_credits"] is True,
+                credit_balance=_word(value["credit_balance"]),
+            )
+        except (KeyError, TypeError, ValueError):
+            return None
 
 
 def usage_from_headers(headers: Mapping[str, str], now: datetime) -> Usage | None:

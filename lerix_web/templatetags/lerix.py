@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from functools import cache
 
 from django import template
 from django.conf import settings
+from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
@@ -42,3 +44,12 @@ def tokens(count: int) -> str:
     if count >= 1_000_000:
         return f"{count / 1_000_000:g}M"
     return f"{round(count / 1000)}K" if count >= 1000 else str(count)
+
+
+@register.filter
+def moment(value: datetime, before: str = "at") -> str:
+    """Return a time as one says it: "at 14:05" today, "on Tue 3 Mar, 14:05" on another day."""
+    local = timezone.localtime(value)
+    if local.date() == timezone.localdate():
+        return f"{before} {local:%H:%M}"
+    return f"{'on' if before == 'at' else before} {local:%a} {local.day} {local:%b, %H:%M}"

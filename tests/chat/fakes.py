@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from chat.generate import Choice
 from connections.catalogue import Catalogue, Effort, Model
+from connections.codex.usage import Usage
 from connections.errors import AccessError
 from connections.responses import AnswerEvent, Ask, Completed, TextDelta, TokenUsage
 from connections.status import Status
@@ -37,6 +38,7 @@ class FakePath:
     runs: str = "In the test."
     state: Status = READY
     account: str = "one"
+    usage: Usage | None = None
     asked: list[Ask] = field(default_factory=list)
 
     def status(self) -> Status:

@@ -12,9 +12,11 @@ from django.utils import timezone
 from chat import generate
 from chat.feed import feeds
 from chat.models import Chat, Message, Piece, Role, State, title_from
+from connections.codex.usage import Usage, UsageWindow
 from connections.errors import Unreachable, UsageLimitReached
+from connections.models import PathMemory
 from connections.responses import AnswerEvent, Ask, Completed, OutputItem, ReasoningDelta, TextDelta
-from tests.chat.fakes import OTHER, FakePath, Held
+from tests.chat.fakes import OTHER, FakePath, Held, pleasant
 
 
 async def ask(path: FakePath, text: str = "Hi", chat: Chat | None = None) -> Message:
@@ -249,3 +251,46 @@ async def test_reasoning_items_of_another_account_or_model_are_dropped(fake: Fak
 )
 def test_a_title_is_the_first_words_of_the_first_message(text: str, title: str) -> None:
     assert title_from(text) == title
+
+
+async def test_continue_asks_for_the_rest_below_what_came(fake: FakePath) -> None:
+    fake.script = held = Held()
+    answer = await ask(fake, "Tell me")
+    held.say("It begins")
+    await until(lambda: feeds.live[answer.pk].text)
+    feeds.live[answer.pk].stop()
+    answer = await ended(answer)
+    rest = await generate.go_on(answer, fake.choice())
+    held.say(" and ends.")
+    held.end()
+    rest = await ended(rest)
+    assert (rest.parent_id, rest.text, rest.state) == (answer.pk, " and ends.", State.COMPLETE)
+    assert [(turn.role, turn.text) for turn in fake.asked[1].turns] == [
+        ("user", "Tell me"),
+        ("assistant", "It begins"),
+        ("user", generate.GO_ON),
+    ]
+    fake.script = pleasant
+    await ended(await ask(fake, "Next", await Chat.objects.aget(pk=answer.chat_id)))
+    assert [turn.role for turn in fake.asked[2].turns] == ["user", "assistant", "assistant", "user"]
+
+
+async def test_a_button_pressed_twice_asks_once(fake: FakePath) -> None:
+    first = await ended(await ask(fake))
+    fake.script = held = Held()
+    results = await asyncio.gather(
+        *(generate.retry(first, fake.choice()) for _ in range(4)), return_exceptions=True
+    )
+    assert sum(isinstance(result, generate.ChatIsBusy) for result in results) == 3
+    held.end()
+    (begun,) = (result for result in results if isinstance(result, Message))
+    await ended(begun)
+    assert len(fake.asked) == 2
+
+
+async def test_the_usage_an_answer_tells_is_kept(fake: FakePath) -> None:
+    now = timezone.now().replace(microsecond=0)
+    fake.usage = Usage(now, (UsageWindow("codex", 81.5, 300, now + timedelta(hours=1)),), "plus")
+    await ended(await ask(fake))
+    memory = await PathMemory.objects.aget(path=fake.key)
+    assert Usage.from_json(memory.usage) == fake.usage

@@ -174,7 +174,7 @@ async def test_a_silent_stream_shows_that_it_lives(fake: FakePath, monkeypatch: 
     reader = Reader(None, up_to_date())
     events = reader.events()
     assert [await anext(events), await anext(events)] == [ALIVE, ALIVE]
-    await events.aclose()  # type: ignore[attr-defined]
+    await events.aclose()
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "1.2.3", "a.b.c.d.e.f.g", "1" * 10_000, "1.1.1.1.x.1.1.1"])
