@@ -26,7 +26,7 @@ FLAGS = (
 ).split()
 
 #: What Chromium and htmx print when a server was stopped or restarted, as some tests do.
-NETWORK = re.compile(r"Failed to load resource|htmx:sse:error: network error|htmx:error: Failed to fetch")
+NETWORK = re.compile(r"Failed to load resource|htmx:(sse:)?error: (network error|Failed to fetch)")
 
 expect.set_options(timeout=10_000)
 
