@@ -39,6 +39,7 @@ class Entry:
     name: str
     description: str
     selected: bool
+    refused: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Picker:
     problem: Status | None
     # A window of the plan's limit that is nearly used up.
     nearly: UsageWindow | None = None
+    # Other ways to ask that would work now, while the chosen one does not.
+    others: Sequence[AccessEntry] = ()
 
     @property
     def has_models(self) -> bool:
@@ -76,22 +79,21 @@ async def picker(chat: Chat | None = None, wanted: Mapping[str, str] | None = No
     choice = Choice(offer.path, model, effort) if model else None
     return Picker(
         choice,
+        [_access(each, chosen=each is offer) for each in available],
         [
-            AccessEntry(
-                key=each.path.key,
-                label=each.path.label,
-                selected=each is offer,
-                ready=each.status.ready,
-                title=each.status.title,
-                reason=each.status.sentence,
-            )
-            for each in available
+            Entry(each.slug, each.name, each.description, each is model, offer.refused.get(each.slug, ""))
+            for each in offer.models
         ],
-        [Entry(each.slug, each.name, each.description, each is model) for each in offer.models],
         [Entry(each.name, each.name, each.description, each.name == effort) for each in _efforts(model)],
         None if offer.status.ready or not offer.models else offer.status,
         _nearly_used(offer) if offer.status.ready else None,
+        [] if offer.status.ready else [_access(each) for each in available if each.status.ready and each.models],
     )
+
+
+def _access(offer: Offer, *, chosen: bool = False) -> AccessEntry:
+    status = offer.status
+    return AccessEntry(offer.path.key, offer.path.label, chosen, status.ready, status.title, status.sentence)
 
 
 def _nearly_used(offer: Offer) -> UsageWindow | None:
@@ -115,8 +117,10 @@ def _offer(available: Sequence[Offer], key: str) -> Offer | None:
 
 
 def _model(offer: Offer, slug: str) -> Model | None:
-    models = offer.models
-    return next((model for model in models if model.slug == slug), models[0] if models else None)
+    """The model of that slug, else the first that was not refused, else the first."""
+    fit = [model for model in offer.models if model.slug not in offer.refused]
+    default = next(iter(fit or offer.models), None)
+    return next((model for model in offer.models if model.slug == slug), default)
 
 
 def _efforts(model: Model | None) -> Sequence[Effort]:

@@ -24,7 +24,7 @@ from chat.feed import LiveAnswer, feeds
 from chat.markdown import HTML_VERSION, render
 from chat.models import Chat, Message, Piece, Role, State, title_from
 from connections.catalogue import Model
-from connections.catalogues import keep_usage
+from connections.catalogues import note_answer
 from connections.errors import AccessError
 from connections.paths import AccessPath
 from connections.responses import AnswerEvent, Ask, Completed, OutputItem, ReasoningDelta, TextDelta, Turn
@@ -193,7 +193,7 @@ async def _produce(answer: LiveAnswer, choice: Choice) -> None:
         error = OwnFault()
     finally:
         saver.cancel()
-        finishing = asyncio.ensure_future(_finish(answer, choice.path, saver, state, error))
+        finishing = asyncio.ensure_future(_finish(answer, choice, saver, state, error))
         while not finishing.done():
             # A second cancel (Stop pressed twice, the server ending) must not lose what came.
             with contextlib.suppress(asyncio.CancelledError):
@@ -228,7 +228,7 @@ async def _save_as_it_comes(answer: LiveAnswer) -> None:
 
 
 async def _finish(
-    answer: LiveAnswer, path: AccessPath, saver: asyncio.Task[None], state: State, error: AccessError | None
+    answer: LiveAnswer, choice: Choice, saver: asyncio.Task[None], state: State, error: AccessError | None
 ) -> None:
     await asyncio.wait([saver])
     message = answer.message
@@ -244,7 +244,7 @@ async def _finish(
     message.html_version = HTML_VERSION
     await sync_to_async(_make_final)(message)
     feeds.end(answer)
-    await keep_usage(path)
+    await note_answer(choice.path, choice.model, error)
 
 
 def _error_facts(error: AccessError) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -36,14 +36,24 @@ class Offer:
     path: AccessPath
     status: Status
     models: Sequence[Model]
+    # Why a model was refused when it was last asked, by slug.
+    refused: Mapping[str, str]
 
 
 async def offers() -> list[Offer]:
     """Return every access path with its enabled models, in the order in which they were added."""
-    enabled: dict[str, list[Model]] = {}
-    async for entry in CatalogueEntry.objects.filter(enabled=True):
-        enabled.setdefault(entry.path, []).append(entry.model)
-    return [Offer(path, path.status(), enabled.get(path.key, [])) for path in paths.all()]
+    enabled: dict[str, list[CatalogueEntry]] = {}
+    async for entry in CatalogueEntry.objects.filter(enabled=True, retired=False):
+        enabled.setdefault(entry.path, []).append(entry)
+    return [
+        Offer(
+            path,
+            path.status(),
+            [entry.model for entry in enabled.get(path.key, [])],
+            {entry.slug: entry.refused for entry in enabled.get(path.key, []) if entry.refused},
+        )
+        for path in paths.all()
+    ]
 
 
 async def entries(path: AccessPath) -> list[CatalogueEntry]:
@@ -77,11 +87,14 @@ async def refresh(path: AccessPath, *, force: bool = False) -> AccessError | Non
 @transaction.atomic
 def _store(key: str, catalogue: Catalogue) -> None:
     known = {entry.slug: entry for entry in CatalogueEntry.objects.filter(path=key)}
+    later = bool(known)
     for position, model in enumerate(catalogue.models):
-        entry = known.pop(model.slug, None) or CatalogueEntry(path=key, slug=model.slug)
-        entry.position, entry.facts = position, model.to_json()
+        entry = known.pop(model.slug, None) or CatalogueEntry(path=key, slug=model.slug, came_later=later)
+        entry.position, entry.facts, entry.retired = position, model.to_json(), False
         entry.save()
-    CatalogueEntry.objects.filter(pk__in=[entry.pk for entry in known.values()]).delete()
+    gone = CatalogueEntry.objects.filter(pk__in=[entry.pk for entry in known.values()])
+    gone.filter(enabled=False).delete()
+    gone.update(retired=True, position=len(catalogue.models))
     PathMemory.objects.update_or_create(
         path=key, defaults={"etag": (catalogue.etag or "")[:200], "fetched": timezone.now()}
     )
@@ -115,8 +128,22 @@ async def probe(path: AccessPath) -> None:
 
 
 async def switch(path: AccessPath, slug: str, *, enabled: bool) -> bool:
-    """Switch a model on or off in the composer. Returns whether the catalogue has such a model."""
-    return bool(await CatalogueEntry.objects.filter(path=path.key, slug=slug).aupdate(enabled=enabled))
+    """Switch a model on or off in the composer. Returns whether the catalogue has such a model.
+
+    A model that was refused may be tried again once it is switched on anew.
+    """
+    entry = CatalogueEntry.objects.filter(path=path.key, slug=slug)
+    return bool(await entry.aupdate(enabled=enabled, refused=""))
+
+
+async def note_answer(path: AccessPath, model: Model, error: AccessError | None) -> None:
+    """Take note of how an answer ended: of the plan's limits, and of a model that was refused or is no longer."""
+    entry = CatalogueEntry.objects.filter(path=path.key, slug=model.slug)
+    if error is not None and error.model_refused:
+        await entry.aupdate(refused=error.sentence[:300])
+    elif error is None:
+        await entry.exclude(refused="").aupdate(refused="")
+    await keep_usage(path)
 
 
 async def keep_usage(path: AccessPath) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.db import models
+from django.utils import timezone
 
 from connections.catalogue import Model
 
@@ -18,6 +20,12 @@ class CatalogueEntry(models.Model):
     facts: models.JSONField[Any, Any] = models.JSONField()
     enabled = models.BooleanField(default=False)
     first_seen = models.DateTimeField(auto_now_add=True)
+    # Came to a catalogue that was known already.
+    came_later = models.BooleanField(default=False)
+    # No longer in the catalogue; kept while it is switched on, so that its chats and its switch can say so.
+    retired = models.BooleanField(default=False)
+    # Why the service refused it when it was asked, for this account.
+    refused = models.CharField(max_length=300, blank=True)
 
     class Meta:
         ordering = ("path", "position", "slug")
@@ -25,6 +33,11 @@ class CatalogueEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.slug}"
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it came to the catalogue in the last two weeks."""
+        return self.came_later and timezone.now() - self.first_seen < timedelta(days=14)
 
     @property
     def model(self) -> Model:

@@ -13,8 +13,7 @@ from connections.push import AGAIN, SEATS, message, partial, stream, take_turns
 async def endless() -> AsyncGenerator[bytes, None]:
     yield b"first"
     yield b"second"
-    while True:
-        await asyncio.sleep(3600)
+    await asyncio.Event().wait()
 
 
 async def test_streams_beyond_the_seats_end_once_the_page_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:

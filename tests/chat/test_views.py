@@ -3,16 +3,19 @@
 import asyncio
 import re
 import uuid
+from datetime import timedelta
 from urllib.parse import unquote
 
 import pytest
 from django.test import AsyncClient
+from django.utils import timezone
 
 from chat.feed import feeds
 from chat.models import Chat, Message, Role
 from connections.models import CatalogueEntry
+from connections.paths import paths
 from connections.status import NextStep, Status
-from tests.chat.fakes import FakePath, Held
+from tests.chat.fakes import MODEL, FakePath, Held
 
 
 @pytest.fixture
@@ -117,6 +120,29 @@ async def test_an_access_that_is_not_ready_stays_in_the_menu_with_its_reason(
     html = (await browser.get("/")).content.decode()
     assert "Not signed in: Codex is not signed in." in html
     assert 'role="menuitemradio"' in html
+
+
+async def test_at_a_limit_the_composer_says_until_when_and_offers_what_would_work(
+    fake: FakePath, browser: AsyncClient
+) -> None:
+    until = timezone.now() + timedelta(hours=3)
+    fake.state = Status(False, "limit", "Usage limit", "The limit is reached.", NextStep.WAIT, until=until)
+    await browser.post("/choice/", {"access": "fake"})
+    spare = FakePath(key="spare", label="Spare access")
+    paths.add(spare)
+    try:
+        html = (await browser.get("/")).content.decode()
+        assert "The limit is reached. It resets" in html
+        assert "Use Spare access" not in html
+        await CatalogueEntry.objects.acreate(
+            path="spare", slug=MODEL.slug, position=0, facts=MODEL.to_json(), enabled=True
+        )
+        assert "Use Spare access" in (await browser.get("/")).content.decode()
+        html = (await browser.post("/choice/", {"access": "spare"})).content.decode()
+        assert "The limit is reached. It resets" not in html
+        assert 'name="access" value="spare"' in html
+    finally:
+        paths.remove("spare")
 
 
 async def test_text_of_the_user_is_never_markup(fake: FakePath, browser: AsyncClient) -> None:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import pytest
 from django.test import AsyncClient
 
+from chat.choices import picker
 from connections import catalogues
-from connections.catalogue import Catalogue
-from connections.errors import AccessError, Unreachable
+from connections.catalogue import Catalogue, Model
+from connections.errors import AccessError, ModelRefused, Unreachable
 from connections.models import CatalogueEntry
 from connections.paths import paths
 from tests.chat.fakes import MODEL, OTHER, FakePath
@@ -46,16 +47,62 @@ async def test_the_dialog_lists_the_models_of_the_path_and_switches_them(
     assert not await CatalogueEntry.objects.filter(enabled=True).aexists()
 
 
+async def offer_only(path: FakePath, *models: Model) -> None:
+    """Let the path's service list these models from now on, and fetch the list."""
+
+    async def listed() -> Catalogue:
+        return Catalogue(models, None)
+
+    path.models = listed  # type: ignore[method-assign]
+    await catalogues.refresh(path, force=True)
+
+
 async def test_a_refresh_keeps_the_switches_and_drops_what_is_gone(fake: FakePath) -> None:
     await catalogues.refresh(fake)
     await catalogues.switch(fake, OTHER.slug, enabled=True)
-
-    async def fewer() -> Catalogue:
-        return Catalogue((OTHER,), None)
-
-    fake.models = fewer  # type: ignore[method-assign]
-    await catalogues.refresh(fake, force=True)
+    await offer_only(fake, OTHER)
     assert [(entry.slug, entry.enabled) for entry in await catalogues.entries(fake)] == [(OTHER.slug, True)]
+
+
+async def test_a_model_that_is_gone_but_switched_on_is_marked_retired_and_leaves_the_composer(
+    fake: FakePath, browser: AsyncClient
+) -> None:
+    await catalogues.refresh(fake)
+    await catalogues.switch(fake, OTHER.slug, enabled=True)
+    await offer_only(fake, MODEL)
+    html = (await browser.get("/settings/connections/fake/models/")).content.decode()
+    assert "retired" in html
+    assert (await catalogues.offers())[0].models == []
+    await offer_only(fake, MODEL, OTHER)
+    assert (await catalogues.offers())[0].models == [OTHER]
+
+
+async def test_a_model_that_came_later_is_marked_new(fake: FakePath, browser: AsyncClient) -> None:
+    await offer_only(fake, MODEL)
+    await offer_only(fake, MODEL, OTHER)
+    assert [(entry.slug, entry.is_new) for entry in await catalogues.entries(fake)] == [
+        (MODEL.slug, False),
+        (OTHER.slug, True),
+    ]
+    assert ">new</span>" in (await browser.get("/settings/connections/fake/models/")).content.decode()
+
+
+async def test_a_refused_model_is_marked_with_its_reason_and_is_not_the_default(
+    fake: FakePath, browser: AsyncClient
+) -> None:
+    await catalogues.refresh(fake)
+    for model in (MODEL, OTHER):
+        await catalogues.switch(fake, model.slug, enabled=True)
+    await catalogues.note_answer(fake, MODEL, ModelRefused())
+    html = (await browser.get("/settings/connections/fake/models/")).content.decode()
+    assert ModelRefused.sentence in html
+    choice = (await picker()).choice
+    assert choice is not None
+    assert choice.model == OTHER
+    await catalogues.note_answer(fake, MODEL, None)
+    choice = (await picker()).choice
+    assert choice is not None
+    assert choice.model == MODEL
 
 
 async def test_a_fresh_catalogue_is_not_fetched_again(fake: FakePath) -> None:
