@@ -56,8 +56,8 @@ class Usage:
         return tuple(window for window in self.windows if window.limit == _OWN)
 
     def running(self, now: datetime) -> tuple[UsageWindow, ...]:
-        """The plan's own windows that have not been reset since they were told."""
-        return tuple(window for window in self.own if window.resets_at is None or window.resets_at > now)
+        """The plan's own windows that last still. One that does not say when it is reset tells nothing later on."""
+        return tuple(window for window in self.own if window.resets_at is not None and window.resets_at > now)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a JSON column; `from_json` reads them back."""

@@ -1,5 +1,7 @@
 """Writing, stopping, choosing a model, copying: the chat page by hand."""
 
+from typing import Any
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -106,7 +108,7 @@ def test_the_model_menu_chooses_by_keyboard_and_remembers(page: Page, up: Upstre
     expect(page.locator("#model-now")).to_contain_text("GPT-5.5 · Codex auth · high")
     send(page, "With another model")
     expect(page.get_by_role("article", name="GPT-5.5", exact=True)).to_have_attribute("aria-busy", "false")
-    sent = up.to(RESPONSES)[-1].data
+    sent: dict[str, Any] = up.to(RESPONSES)[-1].data
     assert (sent["model"], sent["reasoning"]["effort"]) == ("gpt-5.5", "high")
     page.goto(page.url.split("/chats/")[0])
     button.click()
