@@ -115,6 +115,9 @@ class Door:
                     writer.write(json.dumps(self._reply(word)).encode() + b"\n")
                     await writer.drain()
         writer.close()
+        # The socket is closed by the loop's next turn: without waiting, a server that ends now leaves it open.
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
     def _reply(self, word: bytes) -> dict[str, Any]:
         if word == b"ping":
