@@ -79,7 +79,7 @@ async def _send(request: HttpRequest, found: Chat | None) -> HttpResponse:
         return refused(BUSY, 409)
     await remember(menu.choice, shown)
     if found is None:
-        response = render(request, "chat/main.html", (await page(shown)).context())
+        response = render(request, "chat/main.html", (await page(shown)).context() | {"titled": True})
         response["HX-Push-Url"] = reverse("chat:chat", args=[shown.pk])
         return response
     fresh = f'<input type="hidden" name="key" value="{uuid.uuid4()}">'

@@ -40,6 +40,7 @@ def test_from_the_launch_link_to_a_streamed_answer(desk: Desk, up: Upstream) -> 
     expect(page).to_have_url(re.compile(r"/chats/[0-9a-f-]{36}/$"))
     expect(page.get_by_role("link", name="What is Lerix?")).to_have_attribute("aria-current", "page")
     expect(page.get_by_role("heading", name="What is Lerix?")).to_be_visible()
+    expect(page).to_have_title("What is Lerix? · Lerix")
     expect(page.get_by_role("button", name="Send")).to_be_visible()
     expect(page.get_by_role("textbox", name="Message")).to_be_focused()
     (request,) = up.to(RESPONSES)
