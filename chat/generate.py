@@ -20,6 +20,7 @@ from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.db import close_old_connections, transaction
 from django.utils import timezone
 
+from chat import preferences
 from chat.feed import LiveAnswer, feeds
 from chat.markdown import HTML_VERSION, render
 from chat.models import Chat, Message, Piece, Role, State, title_from
@@ -39,6 +40,9 @@ INSTRUCTIONS: Final = (
     "fenced blocks that name their language, and use tables and lists where they help. Be accurate and concise, "
     "and say so when you do not know."
 )
+
+# What stands between our words and the user's own.
+OF_THE_USER: Final = "The user has set these instructions for every chat; where the two differ, follow these:"
 
 # What the model reads, after its own unfinished text, when an answer is to be continued.
 GO_ON: Final = "Your last answer was cut off. Continue exactly where it ends, without repeating anything."
@@ -176,7 +180,7 @@ async def _produce(answer: LiveAnswer, choice: Choice) -> None:
         ask = Ask(
             model=choice.model,
             turns=turns,
-            instructions=INSTRUCTIONS,
+            instructions=instructions(),
             effort=choice.effort,
             conversation=str(message.chat_id),
         )
@@ -261,6 +265,12 @@ def _make_final(message: Message) -> None:
     message.save()
     Piece.objects.filter(message=message).delete()
     Chat.touch(message.chat_id)
+
+
+def instructions() -> str:
+    """Return what the model is told before the conversation: our own words, then the user's of Settings > General."""
+    own = preferences.current().instructions.strip()
+    return f"{INSTRUCTIONS}\n\n{OF_THE_USER}\n{own}" if own else INSTRUCTIONS
 
 
 async def turns_before(answer: Message, choice: Choice) -> Sequence[Turn]:

@@ -8,7 +8,7 @@ shown as links, for a remote image would tell its host what was read. No Django 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from html import escape
 from typing import Any, Final
@@ -16,6 +16,7 @@ from typing import Any, Final
 import nh3
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
+from markdown_it.rules_block import StateBlock, blockquote, list_block
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from mdit_py_plugins.tasklists import tasklists_plugin
@@ -33,8 +34,17 @@ _CONTROLS = {*range(0x20), 0x7F, *range(0x80, 0xA0)} - {ord("\n"), ord("\t")}
 _DIRECTIONS = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0xFEFF}
 _INVISIBLE: Final = dict.fromkeys(_CONTROLS | _DIRECTIONS)
 
+_BlockRule = Callable[[StateBlock, int, int, bool], bool]
+
 # Stored HTML of another version is rendered anew: raise this with every change of what `render` returns.
-HTML_VERSION: Final = 1
+HTML_VERSION: Final = 2
+
+# Levels of quotes and lists inside each other; a list with its item counts as two.
+NESTING: Final = 20
+
+# One definition can be used by thousands of links, each with all of its address and title. Longer ones are left out.
+LONGEST_ADDRESS: Final = 4_000
+LONGEST_TITLE: Final = 500
 
 # A highlighted block costs several times its size in spans; past this it is shown plain.
 HIGHLIGHT_LIMIT: Final = 60_000
@@ -108,7 +118,9 @@ class _Renderer(RendererHTML):
     def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         token = tokens[idx]
         alt = self.renderInlineAsText(token.children or [], options, env) or "image"
-        return f'<a href="{escape(str(token.attrGet("src") or ""))}" target="_blank">{escape(alt)}</a>'
+        address = str(token.attrGet("src") or "")
+        link = f' href="{escape(address)}" target="_blank"' if len(address) <= LONGEST_ADDRESS else ""
+        return f"<a{link}>{escape(alt)}</a>"
 
     def html_inline(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         # Raw HTML is off, so only the task list plugin's check boxes come here. A sign is read out as it stands,
@@ -117,6 +129,9 @@ class _Renderer(RendererHTML):
 
     def link_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         token = tokens[idx]
+        for name, longest in (("href", LONGEST_ADDRESS), ("title", LONGEST_TITLE)):
+            if len(str(token.attrGet(name) or "")) > longest:
+                del token.attrs[name]
         if not str(token.attrGet("href") or "").startswith("#"):
             token.attrSet("target", "_blank")
         return self.renderToken(tokens, idx, options, env)
@@ -141,10 +156,23 @@ class _Renderer(RendererHTML):
 
 
 def _parser() -> MarkdownIt:
-    # "maxNesting" is markdown-it's own guard: deeper quotes and lists than this come out as text.
-    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 20}, renderer_cls=_Renderer)
+    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": NESTING}, renderer_cls=_Renderer)
     parser.enable(["table", "strikethrough"])
+    # At its own limit markdown-it drops the rest of the text. So quotes and lists stop before: deeper ones are text.
+    for name, rule, others in (
+        ("blockquote", blockquote, ["paragraph", "reference", "blockquote", "list"]),
+        ("list", list_block, ["paragraph", "reference", "blockquote"]),
+    ):
+        parser.block.ruler.at(name, _not_too_deep(rule), {"alt": others})
     return parser.use(tasklists_plugin)
+
+
+def _not_too_deep(rule: _BlockRule) -> _BlockRule:
+    def checked(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+        # A list and its item are two levels.
+        return state.level + 2 < NESTING and rule(state, start, end, silent)
+
+    return checked
 
 
 _PARSER: Final = _parser()

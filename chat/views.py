@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable
-from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import aget_object_or_404, render
@@ -19,18 +18,7 @@ from chat.generate import Choice
 from chat.models import Chat, Message, Role
 from chat.pages import Cursor, history, html, page
 from chat.stream import Reader
-from connections.push import partial, stream
-
-
-def refused(sentence: str, status: int) -> HttpResponse:
-    """Return an error that the page shows as a note; what was typed stays in its field."""
-    return HttpResponse(
-        sentence,
-        status=status,
-        content_type="text/plain; charset=utf-8",
-        headers={"X-Lerix-Sentence": quote(sentence), "HX-Reswap": "none"},
-    )
-
+from connections.push import partial, refused, stream
 
 NO_MODEL = "No model is chosen. Switch one on in Settings, Connections; your message stays in its field."
 BUSY = "An answer is still coming in this chat. Stop it, or wait until it is complete, then send."

@@ -80,8 +80,21 @@ async def refresh(path: AccessPath, *, force: bool = False) -> AccessError | Non
             catalogue = await path.models()
         except AccessError as error:
             return error
-        await sync_to_async(_store)(path.key, catalogue)
+        if paths.get(path.key) is path:  # else it was removed meanwhile
+            await keep(path.key, catalogue)
         return None
+
+
+async def keep(key: str, catalogue: Catalogue) -> None:
+    """Keep a catalogue that was fetched just now as that of the path `key`; what is switched on stays so."""
+    await sync_to_async(_store)(key, catalogue)
+
+
+def forget(key: str) -> None:
+    """Drop everything that is remembered of the path `key`."""
+    CatalogueEntry.objects.filter(path=key).delete()
+    PathMemory.objects.filter(path=key).delete()
+    _locks.pop(key, None)
 
 
 @transaction.atomic

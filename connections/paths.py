@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from connections.catalogue import Catalogue, Model
+from connections.changes import Signal
 from connections.codex.usage import Usage
 from connections.responses import AnswerEvent, Ask
 from connections.status import Status
@@ -55,20 +56,23 @@ class AccessPath(Protocol):
 
 
 class AccessPaths:
-    """The paths of this process, in the order they were added."""
+    """The paths of this process, in the order they were added. `changed` tells when one comes or goes."""
 
     def __init__(self) -> None:
         self._paths: dict[str, AccessPath] = {}
+        self.changed = Signal()
 
     def add(self, path: AccessPath) -> None:
         """Register `path`. Raises ValueError when its key is taken."""
         if path.key in self._paths:
             raise ValueError(f"there is an access path {path.key!r} already")
         self._paths[path.key] = path
+        self.changed.set()
 
     def remove(self, key: str) -> None:
         """Forget the path with this key, if there is one."""
-        self._paths.pop(key, None)
+        if self._paths.pop(key, None) is not None:
+            self.changed.set()
 
     def get(self, key: str) -> AccessPath | None:
         """The path with this key."""

@@ -12,8 +12,9 @@ from contextlib import aclosing
 from hashlib import sha256
 from html import escape
 from typing import Final
+from urllib.parse import quote
 
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 
 # A silent connection is ended by proxies and sleeping machines without a word; a comment shows that it lives.
 KEEP_ALIVE = 20.0
@@ -70,3 +71,13 @@ async def take_turns(browser: bytes, events: AsyncGenerator[bytes, None]) -> Asy
             _seated[browser] -= 1
             if not _seated[browser]:
                 del _seated[browser]
+
+
+def refused(sentence: str, status: int) -> HttpResponse:
+    """Return an error that the page shows as a note; what was typed stays in its field."""
+    return HttpResponse(
+        sentence,
+        status=status,
+        content_type="text/plain; charset=utf-8",
+        headers={"X-Lerix-Sentence": quote(sentence), "HX-Reswap": "none"},
+    )

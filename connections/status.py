@@ -12,7 +12,6 @@ class NextStep(StrEnum):
     SIGN_IN = "sign-in"  # codex login
     SIGN_IN_AGAIN = "sign-in-again"  # codex login, though the CLI believes that it is signed in
     USE_ACCOUNT = "use-account"  # confirm the account which the file now names
-    RENEW = "renew"  # let the Codex CLI renew its session
     CHECK_FILE = "check-file"
     RETRY = "retry"  # asking again is allowed, and is what clears the state
     WAIT = "wait"  # until Status.until or AccessError.until, where known
@@ -21,6 +20,9 @@ class NextStep(StrEnum):
     NEW_CHAT = "new-chat"
     UPDATE = "update"
     EDIT = "edit"  # change the message
+    REPLACE_KEY = "replace-key"  # enter an API key anew
+    UNLOCK = "unlock"  # the system keyring, then check again
+    ADD_CREDIT = "add-credit"  # pay at the provider, then check again
 
 
 @dataclass(frozen=True)

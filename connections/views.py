@@ -4,81 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
-from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
-from django.template.loader import render_to_string
-from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from connections import catalogues
+from connections.cards import Pieces, card, cards, key_card, key_cards
 from connections.changes import connections_changed, heard
 from connections.codex.path import CodexPath
-from connections.codex.session import Account
-from connections.codex.usage import Usage, UsageWindow
+from connections.codex.sign_in import SignInImpossible
+from connections.models import ApiKey
+from connections.openai import OpenAIPath
 from connections.paths import AccessPath, paths
-from connections.push import ALIVE, KEEP_ALIVE, message, partial, stream
-from connections.status import NextStep, Status
-
-# The commands that bring one a step on, where the next step is one at the terminal.
-COMMANDS = {
-    NextStep.INSTALL_CLI: ("npm install -g @openai/codex", "codex login", "codex login status"),
-    NextStep.SIGN_IN: ("codex login", "codex login status"),
-    NextStep.SIGN_IN_AGAIN: ("codex login", "codex login status"),
-    NextStep.CHECK_FILE: ("codex login", "codex login status"),
-    NextStep.RENEW: ("codex",),
-}
-
-
-@dataclass(frozen=True)
-class Card:
-    """One access path as its card shows it."""
-
-    path: AccessPath
-    status: Status
-    account: Account | None
-    commands: tuple[str, ...]
-    enabled: int
-    known: int
-    usage: tuple[UsageWindow, ...] = ()
-    credits: str = ""
-
-    @property
-    def tone(self) -> str:
-        """The pill's kind: good, wait (passes by itself or with a click), bad (needs the user)."""
-        if self.status.ready:
-            return "good"
-        return "wait" if self.status.next_step in {NextStep.WAIT, NextStep.RETRY, NextStep.RENEW} else "bad"
-
-
-async def card(path: AccessPath) -> Card:
-    """Gather the card of one path."""
-    status = path.status()
-    account = path.account if isinstance(path, CodexPath) else None
-    entries = await catalogues.entries(path)
-    return Card(
-        path,
-        status,
-        account,
-        COMMANDS.get(status.next_step, ()) if status.next_step else (),
-        sum(entry.enabled for entry in entries),
-        len(entries),
-        path.usage.running(timezone.now()) if path.usage and account else (),
-        _credits(path.usage) if path.usage and account else "",
-    )
-
-
-def _credits(usage: Usage) -> str:
-    if usage.unlimited_credits:
-        return "Unlimited credits"
-    return f"Credits: {usage.credit_balance}" if usage.has_credits and usage.credit_balance else ""
-
-
-async def _cards() -> list[Card]:
-    return [await card(path) for path in paths.all()]
+from connections.push import ALIVE, KEEP_ALIVE, message, refused, stream
+from connections.stored_keys import places
 
 
 def _path(key: str) -> AccessPath:
@@ -94,8 +34,8 @@ async def index(request: HttpRequest) -> HttpResponse:
     # Looked at now: somebody who comes here from the terminal has just changed something.
     for path in paths.all():
         if isinstance(path, CodexPath):
-            await path.refresh()
-    context = {"cards": await _cards(), "at": connections_changed.version, "page": "connections"}
+            await path.look()
+    context = {"cards": await cards(), "keys": await key_cards(), "page": "connections"}
     return render(request, "connections/index.html", context)
 
 
@@ -110,23 +50,12 @@ async def _events() -> AsyncGenerator[bytes, None]:
     connections_changed.ring(bell)
     bell.set()
     yield ALIVE
-    shown: dict[str, str] = {}
+    pieces = Pieces()
     while True:
         if not await heard(bell, seconds=KEEP_ALIVE):
             yield ALIVE
-            continue
-        pieces = []
-        for each in await _cards():
-            html = await _html("connections/card.html", {"card": each})
-            if shown.get(each.path.key) != html:
-                shown[each.path.key] = html
-                pieces.append(partial(f"#card-{each.path.key}", html))
-        if pieces:
-            yield message("".join(pieces))
-
-
-async def _html(template: str, context: dict[str, Any]) -> str:
-    return await sync_to_async(render_to_string, thread_sensitive=False)(template, context)
+        elif new := await pieces.new():
+            yield message(new)
 
 
 @require_GET
@@ -147,7 +76,8 @@ async def _models(request: HttpRequest, path: AccessPath, *, force: bool) -> Htt
     context = {
         "path": path,
         "entries": await catalogues.entries(path),
-        "error": error,
+        # A path that is not ready says it best: an error's own words are about a message.
+        "reason": error and (error.sentence if path.status().ready else path.status().sentence),
         "fetched": await catalogues.fetched_at(path),
     }
     return render(request, "connections/models.html", context)
@@ -178,13 +108,40 @@ async def check(request: HttpRequest, key: str) -> HttpResponse:
     """Look at a path again now, and ask its service for the models."""
     path = _path(key)
     if isinstance(path, CodexPath):
-        await path.refresh(force=True)
+        await path.check()
+    if isinstance(path, OpenAIPath):
+        path.forgive()
     await catalogues.refresh(path, force=True)
+    return await _card(request, path)
+
+
+@require_POST
+async def sign_in(request: HttpRequest, key: str) -> HttpResponse:
+    """Have the Codex CLI begin its login; the answer names the address for the page to open."""
+    path = _path(key)
+    if not isinstance(path, CodexPath):
+        raise Http404("This connection has no sign-in")
+    try:
+        await path.sign_in.begin()
+    except SignInImpossible as reason:
+        return refused(str(reason), 502)
+    return render(request, "connections/card.html", {"card": await card(path), "open_now": True})
+
+
+@require_POST
+async def cancel_sign_in(request: HttpRequest, key: str) -> HttpResponse:
+    """End the login that is under way."""
+    path = _path(key)
+    if isinstance(path, CodexPath):
+        await path.sign_in.cancel()
     return await _card(request, path)
 
 
 async def _card(request: HttpRequest, path: AccessPath) -> HttpResponse:
     connections_changed.set()
-    return render(request, "connections/card.html", {"card": await card(path)})
-
-
+    if not isinstance(path, OpenAIPath):
+        return render(request, "connections/card.html", {"card": await card(path)})
+    async for row in ApiKey.objects.all():
+        if row.path_key == path.key:
+            return render(request, "connections/key.html", {"key": await key_card(row, await places())})
+    raise Http404("There is no such connection")

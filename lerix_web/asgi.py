@@ -18,7 +18,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lerix_web.settings.local")
 doorkeeper = Doorkeeper(paths.secret(settings.LERIX_HOME, "browser.key"), role="local")
 
 # Django and Channels each describe ASGI in types of their own, which agree in substance only.
-pages = StaticFiles(cast(Application, get_asgi_application()), settings.ASSETS / "static", settings.STATIC_URL)
+pages = StaticFiles(cast(Application, get_asgi_application()), settings.STATIC_FOLDERS, settings.STATIC_URL)
 router = ProtocolTypeRouter({"http": pages, "websocket": URLRouter([])})
 
 application = Guard(

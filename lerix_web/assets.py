@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,13 +41,14 @@ def files(folder: Path) -> Iterator[tuple[str, Path]]:
     yield from sorted((path.relative_to(folder).as_posix(), path) for path in found)
 
 
-def content_hash(folder: Path) -> str:
-    """Return 16 hex digits over the names and bytes of all files below the folder."""
+def content_hash(*folders: Path) -> str:
+    """Return 16 hex digits over the names and bytes of all files below the folders."""
     digest = hashlib.sha256()
-    for name, path in files(folder):
-        content = path.read_bytes()
-        # Lengths keep the join unambiguous: no two trees give the same stream of bytes.
-        digest.update(f"{len(name.encode())}:{len(content)}:".encode() + name.encode() + content)
+    for folder in folders:
+        for name, path in files(folder):
+            content = path.read_bytes()
+            # Lengths keep the join unambiguous: no two trees give the same stream of bytes.
+            digest.update(f"{len(name.encode())}:{len(content)}:".encode() + name.encode() + content)
     return digest.hexdigest()[:16]
 
 
@@ -59,13 +60,14 @@ class Asset:
     content: bytes
 
 
-def load(folder: Path) -> dict[str, Asset]:
-    """Return every file below the folder by name.
+def load(folders: Iterable[Path]) -> dict[str, Asset]:
+    """Return every file below the folders by name; where two have one name, the first folder's.
 
     They are held in memory so that an upgrade under a running server cannot change what an address means.
     """
     return {
         name: Asset(TYPES.get(path.suffix.lower(), "application/octet-stream").encode(), path.read_bytes())
+        for folder in reversed(tuple(folders))
         for name, path in files(folder)
     }
 
@@ -73,14 +75,15 @@ def load(folder: Path) -> dict[str, Asset]:
 class StaticFiles:
     """ASGI application: answers addresses below ``prefix`` from a table, hands the rest to ``application``.
 
-    A table has no parent folders, links or listings, so there is nothing to traverse.
+    The table holds the files of all ``folders`` under their names below them. A table has no parent folders, links
+    or listings, so there is nothing to traverse.
     """
 
-    def __init__(self, application: Application, folder: Path, prefix: str, root: str = "/static/") -> None:
+    def __init__(self, application: Application, folders: Iterable[Path], prefix: str, root: str = "/static/") -> None:
         self.application = application
         self.prefix = prefix
         self.root = root
-        self.assets = load(folder)
+        self.assets = load(folders)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]

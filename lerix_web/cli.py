@@ -19,18 +19,20 @@ Lerix: a private chat page on this machine.
 
   {lerix} serve     start Lerix and open it in the browser{alone}
   {lerix} open      open the Lerix that is already running
+  {lerix} doctor    say what is right with this installation and what is not
   {lerix} --version print the version
   {lerix} --help    print this page
 
 Options:
   --port N      serve: listen on port N instead of 7717; 0 takes any free port
   --no-browser  serve, open: print the launch link only
+  --json        doctor: print a list of objects
 
 Django's commands work as well, for example: {lerix} migrate, {lerix} check, {lerix} shell
 """
 
 #: Settings per command; all others belong to the app on this machine.
-SETTINGS: dict[str, str] = {}
+SETTINGS = {"doctor": "lerix_web.settings.doctor"}
 LOCAL_SETTINGS = "lerix_web.settings.local"
 
 
@@ -54,7 +56,12 @@ def open_options(parser: ArgumentParser) -> None:
     parser.add_argument("--no-browser", action="store_true", help="print the launch link only")
 
 
-OURS = {"serve": serve_options, "open": open_options}
+def doctor_options(parser: ArgumentParser) -> None:
+    """Add the options of ``doctor``."""
+    parser.add_argument("--json", action="store_true", help="print a list of objects")
+
+
+OURS = {"serve": serve_options, "open": open_options, "doctor": doctor_options}
 
 
 def program() -> str:

@@ -23,9 +23,17 @@ SECRET_LIMIT = 4096
 
 
 def data_folder() -> Path:
-    """Return the data folder (LERIX_HOME, else the system's place for it), created and closed to others.
+    """Return the data folder, created and closed to others.
 
     Raises DataFolderError if it belongs to somebody else, is no folder, or cannot be written.
+    """
+    return private_folder(named_folder())
+
+
+def named_folder() -> Path:
+    """Return where the data folder is or will be: LERIX_HOME, else the system's place for it.
+
+    Raises DataFolderError for a relative path.
     """
     named = os.environ.get("LERIX_HOME", "")
     if named.strip():
@@ -36,7 +44,7 @@ def data_folder() -> Path:
         # "Lerix" on macOS and "lerix" on Linux, as folders are named there.
         name = "Lerix" if sys.platform == "darwin" else "lerix"
         folder = platformdirs.user_data_path(name, appauthor=False)
-    return private_folder(folder)
+    return folder
 
 
 def private_folder(folder: Path) -> Path:
@@ -67,12 +75,17 @@ def database(folder: Path | None = None) -> Path:
     SQLite gives its -wal and -shm files the mode of this one, whatever command opens it first and under
     whatever umask. Raises DataFolderError if it cannot be made.
     """
-    path = (folder or data_folder()) / "lerix.sqlite3"
+    path = database_path(folder or data_folder())
     try:
         path.touch(FILE_MODE, exist_ok=True)
     except OSError as error:
         raise DataFolderError(f"The database {path} cannot be made: {reason(error)}.") from None
     return path
+
+
+def database_path(folder: Path) -> Path:
+    """Return where the database is or will be."""
+    return folder / "lerix.sqlite3"
 
 
 def close_to_others(folder: Path) -> None:

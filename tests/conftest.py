@@ -31,6 +31,8 @@ HOME = Path(tempfile.mkdtemp(prefix="lerix-tests-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 os.environ["LERIX_HOME"] = str(HOME / "lerix")
 os.environ["CODEX_HOME"] = str(HOME / "codex")
+# Nobody's keyring is written to, nor asked.
+os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
 os.environ["DJANGO_SETTINGS_MODULE"] = "lerix_web.settings.test"
 # Here and not in a hook, so that the conftest.py of a folder below may import models.
 django.setup()

@@ -99,7 +99,8 @@ class LerixProcess:
             "PYTHONPATH": str(ROOT),
             "PYTHONDONTWRITEBYTECODE": "1",
             "LERIX_HOME": str(self.home),
-            # Never the session of whoever runs the tests.
+            # Never the keyring or the session of whoever runs the tests.
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
             "CODEX_HOME": str(self.home.parent / "codex"),
             **self.env,
         }

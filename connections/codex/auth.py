@@ -9,6 +9,7 @@ from connections.codex.session import Session
 from connections.errors import ForeignAddress
 from connections.refusals import MAX_ERROR_BODY
 
+BASE_URL = "https://chatgpt.com/backend-api"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -21,25 +22,34 @@ class Credentials(Protocol):
     async def again(self) -> Session:
         """The same after a 401: the file is read anew, whether it looks changed or not."""
 
+    async def renewed(self, session: Session) -> Session | None:
+        """A session renewed because `session` was answered 401 twice; None where it cannot be renewed at all.
+        Raises AccessError when a renewal was tried and failed."""
+
     def refused(self, session: Session) -> None:
-        """The service refused `session` after it was read anew."""
+        """The service refused `session`, and nothing is left to try."""
 
 
 def backend_url(base_url: str) -> httpx.URL:
-    """The backend's address, ending in a slash. Raises ValueError for one no token may be sent to:
-    without TLS, except on this computer, or with credentials in it."""
-    url = httpx.URL(base_url.rstrip("/") + "/")
+    """The backend's address, ending in a slash. Raises ValueError for one no token may be sent to."""
+    return plain_address(base_url.rstrip("/") + "/")
+
+
+def plain_address(address: str) -> httpx.URL:
+    """The address a token may be sent to. Raises ValueError for any other: without TLS, except on this
+    computer, or with credentials in it."""
+    url = httpx.URL(address)
     secure = url.scheme == "https" or (url.scheme == "http" and url.host in _LOOPBACK)
     if not secure or not url.host or url.userinfo or url.query or url.fragment:
-        raise ValueError("the Codex backend's address must be a plain https address")
+        raise ValueError("an address that gets tokens must be a plain https address")
     return url
 
 
 class CodexAuth(httpx.Auth):
     """The session's headers on each request under `base_url`, re-read each time.
 
-    On a 401 the file is read once more and the request sent once more, even with the same token, which
-    is what the Codex CLI does; a second 401 is handed up.
+    On a 401 the file is read once more and the request sent once more, even with the same token, which is
+    what the Codex CLI does; on a second one the session is renewed and the request sent a last time.
     """
 
     def __init__(self, base_url: httpx.URL, credentials: Credentials) -> None:
@@ -52,12 +62,18 @@ class CodexAuth(httpx.Auth):
         response = yield request
         if response.status_code != 401:
             return
-        # httpx reads this answer to its end before it sends again.
-        if isinstance(response.stream, httpx.AsyncByteStream):
-            response.stream = _Bounded(response.stream)
+        _bound(response)
         session = await self._credentials.again()
         self._attach(request, session)
         response = yield request
+        if response.status_code != 401:
+            return
+        newer = await self._credentials.renewed(session)
+        if newer is not None:
+            _bound(response)
+            session = newer
+            self._attach(request, session)
+            response = yield request
         if response.status_code == 401:
             self._credentials.refused(session)
 
@@ -72,6 +88,12 @@ class CodexAuth(httpx.Auth):
             request.headers["X-OpenAI-Fedramp"] = "true"
         else:
             request.headers.pop("X-OpenAI-Fedramp", None)
+
+
+def _bound(response: httpx.Response) -> None:
+    """httpx reads an answer to its end before it sends the request again."""
+    if isinstance(response.stream, httpx.AsyncByteStream):
+        response.stream = _Bounded(response.stream)
 
 
 class _Bounded(httpx.AsyncByteStream):

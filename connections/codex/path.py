@@ -12,12 +12,20 @@ import httpx
 
 from connections.catalogue import Catalogue, Model, decode_catalogue
 from connections.client import Limits, ModelAPI
+from connections.codex.app_server import AppServer, app_server_for
 from connections.codex.auth import CodexAuth, backend_url
 from connections.codex.cli import find_codex
-from connections.codex.session import Account, Session, SessionFiles
+from connections.codex.cli_session import CliSession
+from connections.codex.kept import KeptSession
+from connections.codex.renewal import Changed, Impossible, Postponed, Renewal
+from connections.codex.session import Account, FileState, Session, SessionFiles
+from connections.codex.sign_in import SignIn, origin_of
+from connections.codex.sign_in_host import TOKEN_URL, Reason, SignInHost
 from connections.codex.states import (
     LimitReached,
+    NeedsRenewal,
     OtherAccount,
+    RenewalFailed,
     ServiceChanged,
     ServiceUnreachable,
     SessionState,
@@ -49,7 +57,8 @@ OnAccount = Callable[[str], Awaitable[None]]
 class CodexPath:
     """ChatGPT through the Codex CLI's own session.
 
-    `codex_home` is the CLI's folder, `base_url` the backend's address without `/codex`.
+    `codex_home` is the CLI's folder, `base_url` the backend's address without `/codex`, `token_url` the sign-in
+    host's token endpoint. A CLI that is asked to renew is sent to the same two addresses.
     `known_account` is the account id used before, or None; the first one seen is then adopted, and
     told to `on_account` so that it can be kept. A different one waits for `accept_account`. Raises
     ValueError for an address that no token may be sent to. To be used on one event loop.
@@ -68,6 +77,9 @@ class CodexPath:
         user_agent: str,
         transport: httpx.AsyncBaseTransport | None = None,
         *,
+        token_url: str = TOKEN_URL,
+        token_transport: httpx.BaseTransport | None = None,
+        app_server: AppServer | None = None,
         on_account: OnAccount | None = None,
         limits: Limits | None = None,
         find_cli: Callable[[], Path | None] = find_codex,
@@ -78,8 +90,18 @@ class CodexPath:
         self._on_account = on_account
         self._now = now
         self._sleep = sleep
-        self._files = SessionWatch(SessionFiles(codex_home, find_cli=find_cli), sleep=sleep)
+        files = SessionFiles(codex_home, find_cli=find_cli)
+        self._files = SessionWatch(files, sleep=sleep)
         url = backend_url(base_url)
+        server = app_server or app_server_for(find_cli, codex_home, base_url, token_url, user_agent)
+        cli = CliSession(server)
+        #: The CLI's own login, begun from the page.
+        self.sign_in = SignIn(server, origin_of(token_url))
+        host = SignInHost(token_url, user_agent, token_transport)
+        self._kept = KeptSession(cli, find_cli, self._publish_change)
+        self._renewal = Renewal(
+            codex_home, files.read, cli, find_cli, host, now=now, sleep=sleep, on_change=self._publish_change
+        )
         self._api = ModelAPI(
             url,
             CodexAuth(url, self),
@@ -102,15 +124,15 @@ class CodexPath:
     @property
     def session_state(self) -> SessionState:
         """The state at this moment, of the files as last read."""
-        content = self._files.content
+        content = self._content
         if not isinstance(content, Session):
             return content
         if self._known is not None and content.account.id != self._known:
             return OtherAccount(content, self._known)
-        now = self._now()
+        now, known = self._now(), self._renewal.known(content)
         if content == self._refused:
-            return SignInAgain(content)
-        by_expiry = state_at(content, now)
+            return SignInAgain(content, known.why if isinstance(known, Impossible) else None)
+        by_expiry = state_at(content, now, known, renewing=self._renewal.running)
         if sendable(by_expiry) is None:
             return by_expiry
         if content == self._unsupported:
@@ -125,8 +147,23 @@ class CodexPath:
     @property
     def account(self) -> Account | None:
         """Whose session the files hold, with a masked e-mail address."""
-        content = self._files.content
+        content = self._content
         return content.account if isinstance(content, Session) else None
+
+    @property
+    def renewed_by(self) -> str | None:
+        """Who renews the session, to be shown: "the Codex CLI" or "Lerix"; None where nobody can."""
+        content = self._content
+        return self._renewal.by if isinstance(content, Session) and content.renewable else None
+
+    @property
+    def _content(self) -> FileState:
+        """What the files say, or the CLI where it keeps the sign-in itself."""
+        return self._kept.over(self._files.content)
+
+    @property
+    def _kept_by_cli(self) -> bool:
+        return self._kept.applies(self._files.content)
 
     def status(self) -> Status:
         """The state at this moment, ready to show."""
@@ -147,10 +184,31 @@ class CodexPath:
 
     async def refresh(self, *, force: bool = False) -> Status:
         """Look at the files now, and adopt the first account seen."""
-        content = await self._files.refresh(force=force)
+        self._kept.follow(await self._files.refresh(force=force))
+        content = self._content
         if self._known is None and isinstance(content, Session):
             await self._use(content.account.id)
         return self._publish().value
+
+    async def look(self) -> Status:
+        """Look now, for somebody who looks at the card: a session that has run out begins to be renewed, since
+        only that shows whether it can be. Does not wait for it."""
+        await self.refresh()
+        state = self.session_state
+        if isinstance(state, NeedsRenewal | RenewalFailed):
+            self._renewal.begin(state.session, Reason.PROACTIVE, kept_by_cli=self._kept_by_cli)
+        elif self._kept_by_cli and not isinstance(self._content, Session):
+            self._kept.ask()
+        return self.status()
+
+    async def check(self) -> Status:
+        """Look at everything anew, for somebody who asks for it: what failed a moment ago is tried again."""
+        self._renewal.forgive()
+        await self.refresh(force=True)
+        if self._kept_by_cli:
+            await asyncio.wait({self._kept.ask()})
+            await self.refresh()
+        return self.status()
 
     async def accept_account(self) -> None:
         """Use the account which the files name now, from here on."""
@@ -206,14 +264,27 @@ class CodexPath:
         return f"{self.key}:{digest}:{model.slug}"
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close the connections, and end the CLI's child once a renewal that goes on is done."""
+        await self._kept.aclose()
+        await self._renewal.aclose()
         await self._api.aclose()
 
     # Credentials, for CodexAuth
 
     async def current(self) -> Session:
-        """The session to send with. Raises Unavailable when the state forbids it."""
+        """The session to send with, renewed if it is due. Raises Unavailable when the state forbids it."""
         await self.refresh()
+        if self._kept_by_cli and not isinstance(self._content, Session):
+            await asyncio.wait({self._kept.ask()})
+            await self.refresh()
+        for _ in range(2):  # once more if another program brought a session that has run out as well
+            state = self.session_state
+            if not isinstance(state, NeedsRenewal | RenewalFailed):
+                session = self._session()
+                if self._renewal.due(session):
+                    await self._renew(session, Reason.PROACTIVE)
+                break
+            await self._renew(state.session, Reason.PROACTIVE)
         return self._session()
 
     async def again(self) -> Session:
@@ -221,8 +292,36 @@ class CodexPath:
         await self.refresh(force=True)
         return self._session()
 
+    async def renewed(self, session: Session) -> Session | None:
+        """A newer session than `session`, which was answered 401 twice; None where it cannot be renewed.
+
+        Raises Unavailable when a renewal was tried and failed.
+        """
+        await self.refresh(force=True)
+        present = self._session()
+        if present.snapshot != session.snapshot:  # another request, or another program, was faster
+            return present
+        if not session.renewable:
+            return None
+        outcome = await self._renew(session, Reason.UNAUTHORIZED)
+        match outcome:
+            case Impossible():
+                self.refused(session)
+            case Postponed(obstacle, until):
+                raise Unavailable(status_of(RenewalFailed(session, obstacle, until), self._now()))
+            case None:
+                raise Unavailable(status_of(NeedsRenewal(session, renewing=True), self._now()))
+        return self._session()
+
+    async def _renew(self, session: Session, reason: Reason) -> Changed | Impossible | Postponed | None:
+        outcome = await self._renewal.renew(session, reason, kept_by_cli=self._kept_by_cli)
+        if isinstance(outcome, Changed) and self._kept_by_cli:
+            self._kept.replace(outcome.session)
+        await self.refresh(force=True)
+        return outcome
+
     def refused(self, session: Session) -> None:
-        """Two 401s: the session is not tried again."""
+        """The session is not tried again."""
         self._refused = session
         self._publish()
 
@@ -261,6 +360,9 @@ class CodexPath:
 
     def _read_headers(self, headers: httpx.Headers) -> None:
         self.usage = usage_from_headers(headers, self._now()) or self.usage
+
+    def _publish_change(self) -> None:
+        self._publish()
 
     def _publish(self) -> Broadcast[Status]:
         status = self.status()

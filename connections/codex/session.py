@@ -1,17 +1,18 @@
-"""Codex's `auth.json` and `config.toml`, read in place. Nothing here writes, and nothing raises for
-what the files hold: every content is one of `FileState`.
+"""Codex's `auth.json` and `config.toml`, read in place. Nothing here writes (`auth_file` does), and nothing
+raises for what the files hold: every content is one of `FileState`.
 
 Source of the rules: Codex CLI 0.169.0, observed, and its login/src/auth/{manager,storage}.rs. Lerix is
 more tolerant than the CLI where a token can still be used (an unreadable id_token, no refresh token).
 """
 
+import hashlib
 import json
 import os
 import re
 import stat
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -55,12 +56,13 @@ class Account:
 @dataclass(frozen=True)
 class Session:
     """A ChatGPT sign-in of the Codex CLI. `renewable` says whether there is a refresh token, which is
-    itself not kept here: only the file holds it."""
+    itself not kept here: only the file holds it. `snapshot` names exactly these credentials."""
 
     account: Account
     access_token: Secret
     renewable: bool
     fedramp: bool = False
+    snapshot: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -201,7 +203,39 @@ def _session(content: dict[str, Any]) -> FileState:
         access_token=Secret(access),
         renewable=isinstance(refresh, str) and refresh != "",
         fedramp=tokens.is_fedramp(id_claims, access_claims),
+        snapshot=snapshot(access, refresh),
     )
+
+
+def session_of_token(access_token: str, email: str | None = None, plan: str | None = None) -> FileState:
+    """The session of an access token by itself, as the CLI gives it out of the system keyring.
+
+    `email` and `plan` are what the CLI says of the account, where it says something.
+    """
+    if not _TOKEN.fullmatch(access_token):
+        return Unreadable(Fault.UNSENDABLE)
+    access_claims = tokens.claims(access_token)
+    account = tokens.account_id(access_claims)
+    if account is None:
+        return Unreadable(Fault.NO_ACCOUNT)
+    return Session(
+        account=Account(
+            id=account,
+            email=tokens.masked_email({"email": email}, access_claims),
+            plan=tokens.usable_plan(plan) or tokens.plan(access_claims),
+            expires_at=tokens.expires_at(access_claims),
+        ),
+        access_token=Secret(access_token),
+        renewable=True,
+        fedramp=tokens.is_fedramp(access_claims),
+        snapshot=snapshot(access_token, None),
+    )
+
+
+def snapshot(access_token: object, refresh_token: object) -> str:
+    """A name for a pair of tokens which gives neither away."""
+    pair = f"{access_token}\0{refresh_token}".encode("utf-8", "surrogatepass")
+    return hashlib.sha256(pair).hexdigest()
 
 
 def _trusted_until(last_refresh: object) -> datetime | None:

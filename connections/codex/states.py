@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
+from connections.codex.auth_file import Obstacle
+from connections.codex.renewal import Impossible, Postponed
 from connections.codex.session import (
     ApiKeyMode,
     CliMissing,
@@ -18,6 +20,7 @@ from connections.codex.session import (
     SignedOut,
     Unreadable,
 )
+from connections.codex.sign_in_host import Why
 from connections.status import NextStep, Status
 
 
@@ -30,16 +33,30 @@ class Connected:
 
 @dataclass(frozen=True)
 class NeedsRenewal:
-    """The access token has run out; the CLI holds a refresh token."""
+    """The access token has run out. Requests can be sent: they have it renewed first, and wait for that.
+    `renewing` says whether this goes on now."""
 
     session: Session
+    renewing: bool
+
+
+@dataclass(frozen=True)
+class RenewalFailed:
+    """The access token has run out and could not be renewed. It is tried again at the next need, but not
+    before `until`."""
+
+    session: Session
+    obstacle: Obstacle
+    until: datetime
 
 
 @dataclass(frozen=True)
 class ExpiredForGood:
-    """The access token has run out, and nothing can renew it."""
+    """The access token has run out, and nothing can renew it; `why` is None where there is nothing to renew
+    it with."""
 
     session: Session
+    why: Why | None
 
 
 @dataclass(frozen=True)
@@ -52,9 +69,10 @@ class OtherAccount:
 
 @dataclass(frozen=True)
 class SignInAgain:
-    """The service refused exactly this session."""
+    """The service refused exactly this session; `why` is the reason if its renewal was refused as well."""
 
     session: Session
+    why: Why | None
 
 
 @dataclass(frozen=True)
@@ -97,6 +115,7 @@ SessionState = (
     | Unreadable
     | Connected
     | NeedsRenewal
+    | RenewalFailed
     | ExpiredForGood
     | OtherAccount
     | SignInAgain
@@ -107,12 +126,23 @@ SessionState = (
 )
 
 
-def state_at(session: Session, now: datetime) -> Connected | NeedsRenewal | ExpiredForGood:
-    """The session's state by its expiry alone. An expiry that cannot be read is left to the service."""
+def state_at(
+    session: Session, now: datetime, known: Impossible | Postponed | None = None, *, renewing: bool = False
+) -> Connected | NeedsRenewal | RenewalFailed | ExpiredForGood:
+    """The session's state by its expiry, and by what is `known` of renewing it. An expiry that cannot be read
+    is left to the service."""
     expires_at = session.account.expires_at
     if expires_at is None or now < expires_at:
         return Connected(session)
-    return NeedsRenewal(session) if session.renewable else ExpiredForGood(session)
+    if not session.renewable:
+        return ExpiredForGood(session, None)
+    match known:
+        case Impossible(why):
+            return ExpiredForGood(session, why)
+        case Postponed(obstacle, until) if not renewing:
+            return RenewalFailed(session, obstacle, until)
+        case _:
+            return NeedsRenewal(session, renewing)
 
 
 def sendable(state: SessionState) -> Session | None:
@@ -122,6 +152,17 @@ def sendable(state: SessionState) -> Session | None:
             return state.session
         case _:
             return None
+
+
+# Sentences for a session that nobody can renew.
+_WHY_NOT: dict[Why | None, str] = {
+    Why.EXPIRED: "Codex's sign-in has expired and can no longer be renewed. Run codex login again.",
+    Why.REUSED: "Codex's sign-in was renewed by a program that did not save it here, for example with a copy of "
+    "auth.json, so that this one is used up. Run codex login again.",
+    Why.REVOKED: "Codex's sign-in was ended, for example by signing out elsewhere. Run codex login again.",
+    Why.REFUSED: "OpenAI no longer renews Codex's sign-in. Run codex login again.",
+}
+_AT_THE_FILE = frozenset({Obstacle.HARD_LINKED, Obstacle.NOT_WRITABLE, Obstacle.NO_ROOM, Obstacle.NOT_WRITTEN})
 
 
 def status_of(state: SessionState, now: datetime) -> Status:
@@ -185,20 +226,32 @@ def status_of(state: SessionState, now: datetime) -> Status:
         case Connected(session):
             who = f" as {session.account.email}" if session.account.email else ""
             return Status(True, "connected", "Connected", f"Codex is signed in with ChatGPT{who}.", None, now)
-        case NeedsRenewal(session):
+        case NeedsRenewal(session, renewing):
+            who = f" as {session.account.email}" if session.account.email else ""
+            how = "The sign-in is being renewed." if renewing else "The sign-in is renewed with the next request."
+            return Status(
+                ready=True,
+                code="renewing" if renewing else "needs-renewal",
+                title="Renewing" if renewing else "Connected",
+                sentence=f"Codex is signed in with ChatGPT{who}. {how}",
+                next_step=None,
+                since=session.account.expires_at or now,
+            )
+        case RenewalFailed(session, obstacle):
+            at_the_file = obstacle in _AT_THE_FILE
+            step = "Mend that, then try again." if at_the_file else "Try again in a moment."
             return _status(
-                "needs-renewal",
-                "Needs renewal",
-                "Codex's sign-in needs renewal. Run any Codex command, for example codex, or sign in "
-                "again with codex login.",
-                NextStep.RENEW,
+                "renewal-failed",
+                "Not renewed",
+                f"Codex's sign-in has run out and could not be renewed: {obstacle}. {step}",
+                NextStep.CHECK_FILE if at_the_file else NextStep.RETRY,
                 session.account.expires_at or now,
             )
-        case ExpiredForGood(session):
+        case ExpiredForGood(session, why):
             return _status(
                 "expired",
                 "Needs sign-in",
-                "Codex's sign-in has expired and cannot be renewed. Run codex login again.",
+                _WHY_NOT.get(why, "Codex's sign-in has expired and cannot be renewed. Run codex login again."),
                 NextStep.SIGN_IN_AGAIN,
                 session.account.expires_at or now,
             )
@@ -211,11 +264,11 @@ def status_of(state: SessionState, now: datetime) -> Status:
                 NextStep.USE_ACCOUNT,
                 now,
             )
-        case SignInAgain():
+        case SignInAgain(why=why):
             return _status(
                 "sign-in-refused",
                 "Needs sign-in",
-                "OpenAI no longer accepts Codex's sign-in. Run codex login again.",
+                _WHY_NOT.get(why, "OpenAI no longer accepts Codex's sign-in. Run codex login again."),
                 NextStep.SIGN_IN_AGAIN,
                 now,
             )

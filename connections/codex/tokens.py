@@ -53,11 +53,13 @@ def usable_id(value: object) -> str | None:
 
 def plan(*payloads: dict[str, Any]) -> str | None:
     """The first plan which the payloads name, an open set of words."""
-    for payload in payloads:
-        value = _auth(payload).get("chatgpt_plan_type")
-        if isinstance(value, str) and _PLAN.fullmatch(value):
-            return value
-    return None
+    found = (usable_plan(_auth(payload).get("chatgpt_plan_type")) for payload in payloads)
+    return next((plan_ for plan_ in found if plan_ is not None), None)
+
+
+def usable_plan(value: object) -> str | None:
+    """`value` where it can be a plan's name."""
+    return value if isinstance(value, str) and _PLAN.fullmatch(value) else None
 
 
 def is_fedramp(*payloads: dict[str, Any]) -> bool:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import django
+
 from lerix_web import paths
 from lerix_web.assets import content_hash
 from lerix_web.settings.env import env_int, env_path, env_url
@@ -24,6 +26,29 @@ LERIX_CODEX_BASE_URL = env_url("LERIX_CODEX_BASE_URL", "https://chatgpt.com/back
 LERIX_CODEX_TOKEN_URL = env_url("LERIX_CODEX_TOKEN_URL", "https://auth.openai.com/oauth/token")
 LERIX_OPENAI_BASE_URL = env_url("LERIX_OPENAI_BASE_URL", "https://api.openai.com/v1")
 
+#: The app on this machine. Named here, for `doctor` looks at its database with settings of its own.
+LOCAL_APPS = [
+    "django.contrib.staticfiles",
+    # The admin's pages, and what they cannot be imported without.
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.admin.apps.SimpleAdminConfig",
+    "django_htmx",
+    "lerix_web",
+    "connections",
+    "chat",
+]
+# Nobody signs in to the admin, since the guard lets in only its owner: so there are no users, groups, passwords or
+# logs of who did what, and no tables for them either (see lerix_web.admin.router).
+MIGRATION_MODULES: dict[str, str | None] = {"auth": None, "admin": None}
+# The admin's demands for what an admin with users needs: sessions, messages and sign-in as middleware of every page.
+SILENCED_SYSTEM_CHECKS = [f"admin.E{number}" for number in (402, 404, 406, 408, 409, 410)]
+CSRF_COOKIE_NAME = "lerix_csrf"  # set by the admin only
+CSRF_COOKIE_PATH = "/admin/"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Strict"
+MESSAGE_STORAGE = "lerix_web.admin.notes.Notes"
+
 # The guard owns CSRF, framing and the other protective headers for every answer, Django's or not.
 MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
@@ -35,13 +60,17 @@ TEMPLATES: list[dict[str, Any]] = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [ASSETS / "templates"],
         "APP_DIRS": True,
-        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+        "OPTIONS": {
+            "context_processors": ["django.template.context_processors.request", "lerix_web.context.look"],
+        },
     }
 ]
 
 STATICFILES_DIRS = [ASSETS / "static"] if (ASSETS / "static").is_dir() else []
-# A new release has new addresses, so every asset may be kept by the browser for good.
-STATIC_URL = f"/static/{content_hash(ASSETS / 'static')}/"
+#: What is served below STATIC_URL: our own files, and below admin/ those of Django's admin.
+STATIC_FOLDERS = (ASSETS / "static", Path(django.__file__).parent / "contrib" / "admin" / "static")
+# A new release, ours or Django's, has new addresses: so every asset may be kept by the browser for good.
+STATIC_URL = f"/static/{content_hash(*STATIC_FOLDERS)}/"
 
 
 def local_zone(localtime: Path = Path("/etc/localtime")) -> str:

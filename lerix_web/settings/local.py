@@ -2,20 +2,16 @@
 
 from lerix_web import paths
 from lerix_web.settings.base import *  # noqa: F403  (a role is the base and its own differences)
+from lerix_web.settings.base import LOCAL_APPS
 
 LERIX_HOME = paths.data_folder()
 SECRET_KEY = paths.secret(LERIX_HOME, "django.key").decode("ascii")
 
-INSTALLED_APPS = [
-    "django.contrib.staticfiles",
-    "django_htmx",
-    "lerix_web",
-    "connections",
-    "chat",
-]
+INSTALLED_APPS = LOCAL_APPS
 ROOT_URLCONF = "lerix_web.urls.local"
 ASGI_APPLICATION = "lerix_web.asgi.application"
 
+DATABASE_ROUTERS = ["lerix_web.admin.router.NoUsers"]
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",

@@ -47,6 +47,12 @@ def tokens(count: int) -> str:
 
 
 @register.filter
+def thousands(count: int) -> str:
+    """Return a number with its thousands apart: 8000 is "8,000"."""
+    return f"{count:,}"
+
+
+@register.filter
 def moment(value: datetime, before: str = "at") -> str:
     """Return a time as one says it: "at 14:05" today, "on Tue 3 Mar, 14:05" on another day."""
     local = timezone.localtime(value)

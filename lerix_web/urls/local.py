@@ -3,8 +3,14 @@
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from lerix_web.admin.pages import site
+from lerix_web.pages import about, general
+
 urlpatterns = [
     path("", include("chat.urls")),
-    path("settings/", RedirectView.as_view(pattern_name="connections:index"), name="settings"),
+    path("settings/", RedirectView.as_view(pattern_name="general"), name="settings"),
+    path("settings/general/", general.general, name="general"),
+    path("settings/about/", about.about, name="about"),
     path("settings/connections/", include("connections.urls")),
+    path("admin/", site.urls),
 ]

@@ -124,3 +124,17 @@ def test_text_made_to_be_slow_or_deep_is_rendered_all_the_same(source: str) -> N
     render(source)
     # Not a measurement: a quadratic parser needs minutes for these.
     assert time.monotonic() - began < 20
+
+
+def test_what_is_nested_too_deep_is_text_and_nothing_after_it_is_lost() -> None:
+    levels = "\n".join("  " * depth + f"- level {depth}" for depth in range(40))
+    for text in (levels, "> " * 400 + "level 39", "- x\n  > " * 30 + "level 39", "1. a\n   - " * 30 + "level 39"):
+        html = render(f"{text}\n\nAfter.\n")
+        assert "level 39" in html
+        assert html.endswith("<p>After.</p>\n")
+
+
+def test_a_long_title_or_address_is_not_repeated_by_every_link_that_uses_it() -> None:
+    for definition in ('http://a/ "' + "t" * 9_000 + '"', "http://a/" + "b" * 9_000):
+        text = f"[a]: {definition}\n\n" + "[a] ![a] " * 1_000
+        assert len(render(text)) < 30 * len(text)

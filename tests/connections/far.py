@@ -17,6 +17,7 @@ from connections.errors import AccessError
 from connections.responses import AnswerEvent, Ask, TextDelta, Turn
 
 BASE = "https://backend.example/backend-api"
+TOKEN_URL = "https://sign-in.example/oauth/token"
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 AUTH = "https://api.openai.com/auth"
 ALICE = "aaaaaaaa-1111-4111-8111-111111111111"
@@ -157,6 +158,11 @@ class Far(httpx.AsyncBaseTransport):
         return answer if isinstance(answer, httpx.Response) else await answer
 
 
+def no_sign_in_host(request: httpx.Request) -> httpx.Response:
+    """In place of the sign-in host, where a test does not expect it to be asked."""
+    raise httpx.ConnectError("there is no sign-in host")
+
+
 def codex(home: Path, far: httpx.AsyncBaseTransport, clock: Clock | None = None, **options: Any) -> CodexPath:
     """The Codex path of somebody whose CLI folder is `home`, with `far` as the service."""
     clock = clock or Clock()
@@ -164,7 +170,9 @@ def codex(home: Path, far: httpx.AsyncBaseTransport, clock: Clock | None = None,
         "base_url": BASE,
         "known_account": None,
         "user_agent": "Lerix/0.1 (test)",
-        "find_cli": lambda: Path("/usr/bin/codex"),
+        "find_cli": lambda: Path("/nowhere/codex"),  # installed, and cannot be run
+        "token_url": TOKEN_URL,
+        "token_transport": httpx.MockTransport(no_sign_in_host),
         "limits": Limits(),
         "now": clock,
         "sleep": clock.sleep,

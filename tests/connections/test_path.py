@@ -128,8 +128,8 @@ async def test_after_a_401_the_file_is_read_again_and_the_request_sent_once_more
     assert path.status().ready
 
 
-async def test_two_401_refuse_this_session_until_the_file_changes(tmp_path: Path) -> None:
-    write(tmp_path, sign_in())
+async def test_two_401_refuse_a_session_that_cannot_be_renewed_until_the_file_changes(tmp_path: Path) -> None:
+    write(tmp_path, sign_in(refresh_token=None))
     far = Far(refusal(401, UNAUTHORIZED), refusal(401, UNAUTHORIZED), stream(COMPLETED))
     path = codex(tmp_path, far)
     with pytest.raises(errors.SignInRefused) as caught:
@@ -145,18 +145,18 @@ async def test_two_401_refuse_this_session_until_the_file_changes(tmp_path: Path
     assert far.tokens[2:] == [FRESH]
 
 
-async def test_a_login_while_a_refusal_is_on_its_way_is_not_refused_with_it(tmp_path: Path) -> None:
-    write(tmp_path, sign_in())
+async def test_a_login_while_a_refusal_is_on_its_way_is_used_at_once(tmp_path: Path) -> None:
+    write(tmp_path, sign_in(refresh_token=None))
 
     def late(request: httpx.Request) -> httpx.Response:
         write(tmp_path, sign_in(access_token=FRESH))
         return refusal(401, UNAUTHORIZED)
 
-    path = codex(tmp_path, Far(refusal(401, UNAUTHORIZED), late, stream(COMPLETED)))
-    with pytest.raises(errors.SignInRefused):
-        await collect(path)
-    assert (await path.refresh()).ready
-    await collect(path)
+    far = Far(refusal(401, UNAUTHORIZED), late, stream(delta("ok"), COMPLETED))
+    path = codex(tmp_path, far)
+    assert await text_of(path) == "ok"
+    assert far.tokens == [access_token(), access_token(), FRESH]
+    assert path.status().ready
 
 
 async def test_after_a_401_another_account_s_token_is_not_used(tmp_path: Path) -> None:

@@ -47,7 +47,6 @@ def test_each_state_of_the_files_has_its_own_sentence_and_one_next_step(tmp_path
         "api-key-mode": {"auth_mode": "apikey", "OPENAI_API_KEY": "sk-planted"},
         "other-auth-mode": {"auth_mode": "agentIdentity"},
         "unreadable": b"{",
-        "needs-renewal": sign_in(access_token=access_token(exp=past)),
         "expired": sign_in(access_token=access_token(exp=past), refresh_token=None),
     }
     found = {}
@@ -61,17 +60,28 @@ def test_each_state_of_the_files_has_its_own_sentence_and_one_next_step(tmp_path
         assert found[code].next_step is not None
     assert len({status.sentence for status in found.values()}) == len(contents)
     assert "not usable for Codex session auth or Codex Relay" in found["api-key-mode"].sentence
-    assert found["needs-renewal"].since == NOW - timedelta(seconds=60)
+    assert found["expired"].since == NOW - timedelta(seconds=60)
 
 
-async def test_with_an_expired_session_nothing_is_sent(tmp_path: Path) -> None:
+def test_a_session_that_has_run_out_and_can_be_renewed_is_ready_and_says_so(tmp_path: Path) -> None:
+    write(tmp_path, sign_in(access_token=access_token(exp=int(NOW.timestamp()) - 60)))
+    status = states_of(tmp_path)
+    assert (status.ready, status.code, status.title, status.next_step) == (True, "needs-renewal", "Connected", None)
+    assert status.sentence == (
+        "Codex is signed in with ChatGPT as a•••@example.com. The sign-in is renewed with the next request."
+    )
+
+
+async def test_with_an_expired_session_that_cannot_be_renewed_now_nothing_is_sent(tmp_path: Path) -> None:
     write(tmp_path, sign_in())
     clock, far = Clock(), Far(stream(COMPLETED))
     path = codex(tmp_path, far, clock)
     clock.time += timedelta(hours=2)
-    with pytest.raises(errors.Unavailable, match=r"needs renewal.*Nothing was sent"):
+    with pytest.raises(errors.Unavailable, match=r"could not be renewed: OpenAI's sign-in.*Nothing was sent"):
         await collect(path)
     assert far.requests == []
+    assert (path.status().ready, path.status().code) == (False, "renewal-failed")
+    assert path.status().next_step is NextStep.RETRY
 
 
 async def test_a_network_failure_shows_as_unreachable_until_the_next_success(tmp_path: Path) -> None:

@@ -59,19 +59,19 @@ def test_no_folder_is_no_files(tmp_path: Path) -> None:
 )
 def test_each_kind_of_file_has_its_type(tmp_path: Path, name: str, kind: str) -> None:
     (tmp_path / name).write_bytes(b"x")
-    answer = call(StaticFiles(Recorder(), tmp_path, PREFIX), scope("http", "GET", PREFIX + name, {}, None))
+    answer = call(StaticFiles(Recorder(), [tmp_path], PREFIX), scope("http", "GET", PREFIX + name, {}, None))
     assert (answer.status, answer.body, answer.headers["content-type"]) == (200, b"x", kind)
     assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
 
 
 def test_an_address_keeps_its_content_while_the_server_runs(folder: Path) -> None:
-    files = StaticFiles(Recorder(), folder, PREFIX)
+    files = StaticFiles(Recorder(), [folder], PREFIX)
     (folder / "a.css").write_text("changed by an upgrade")
     assert call(files, scope("http", "GET", f"{PREFIX}a.css", {}, None)).body == b"a {}"
 
 
 def test_head_gives_the_length_alone(folder: Path) -> None:
-    answer = call(StaticFiles(Recorder(), folder, PREFIX), scope("http", "HEAD", f"{PREFIX}a.css", {}, None))
+    answer = call(StaticFiles(Recorder(), [folder], PREFIX), scope("http", "HEAD", f"{PREFIX}a.css", {}, None))
     assert (answer.status, answer.body, answer.headers["content-length"]) == (200, b"", "4")
 
 
@@ -97,7 +97,7 @@ def test_head_gives_the_length_alone(folder: Path) -> None:
 )
 def test_anything_else_below_static_is_not_there(folder: Path, path: str) -> None:
     behind = Recorder()
-    answer = call(StaticFiles(behind, folder, PREFIX), scope("http", "GET", path, {}, None))
+    answer = call(StaticFiles(behind, [folder], PREFIX), scope("http", "GET", path, {}, None))
     assert answer.status == 404
     assert "cache-control" not in answer.headers
     assert behind.asked == []
@@ -105,7 +105,7 @@ def test_anything_else_below_static_is_not_there(folder: Path, path: str) -> Non
 
 def test_static_files_cannot_be_written_and_other_paths_go_on(folder: Path) -> None:
     behind = Recorder()
-    files = StaticFiles(behind, folder, PREFIX)
+    files = StaticFiles(behind, [folder], PREFIX)
     assert call(files, scope("http", "POST", f"{PREFIX}a.css", {}, None)).status == 405
     for path in ("/", "/static", "/chat/static/"):
         assert call(files, scope("http", "GET", path, {}, None)).status == 200

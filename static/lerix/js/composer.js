@@ -1,4 +1,5 @@
-/* The message field: Enter sends, Shift+Enter breaks the line, the field grows with its text. */
+/* The message field: Enter sends and Shift+Enter breaks the line, or Ctrl or Cmd+Enter sends, as Settings say; the
+   field grows with its text. */
 
 (() => {
   "use strict";
@@ -26,6 +27,7 @@
     if (event.target.id !== "message" || event.key !== "Enter") return;
     // While an input method is composing, Enter belongs to it.
     if (event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    if (document.body.dataset.sendKey === "modified" && !event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
     const form = event.target.form;
     if (event.target.value.trim() === "") return;

@@ -114,16 +114,29 @@
   /* Requests that fail say so. Nothing is lost: what was typed stays where it is. */
   document.addEventListener("htmx:error", (event) => {
     const source = event.detail.ctx && event.detail.ctx.sourceElement;
-    if (source && source.id === "stream") return;
+    if (source && (source.id === "stream" || source.closest("[data-saves]"))) return;
     toast("Lerix did not answer. Check that it is still running, then try again.");
   });
 
   document.addEventListener("htmx:response:error", (event) => {
-    const status = event.detail.ctx.response.status;
-    const words = event.detail.ctx.response.headers.get("X-Lerix-Sentence");
-    if (words) toast(decodeURIComponent(words));
-    else if (status === 403 || status === 401) toast("This page is no longer signed in to Lerix. Run lerix open, then reload.");
-    else toast("That did not work (error " + status + "). Nothing was changed.");
+    const source = event.detail.ctx.sourceElement;
+    if (!source || !source.closest("[data-saves]")) toast(reason(event.detail.ctx.response));
+  });
+
+  function reason(response) {
+    const words = response.headers.get("X-Lerix-Sentence");
+    if (words) return decodeURIComponent(words);
+    const status = response.status;
+    if (status === 403 || status === 401) return "This page is no longer signed in to Lerix. Run lerix open, then reload.";
+    return "That did not work (error " + status + "). Nothing was changed.";
+  }
+
+  /* An address that the server asks to be opened at once. The link stays for when the browser does not allow it. */
+  document.addEventListener("htmx:after:swap", () => {
+    for (const link of document.querySelectorAll("[data-open-now]")) {
+      link.removeAttribute("data-open-now");
+      window.open(link.href, "_blank", "noopener,noreferrer");
+    }
   });
 
   /* The event stream: htmx re-joins a stream that broke, but not one whose first attempt failed. */
@@ -154,5 +167,5 @@
     document.body.classList.add("is-cut-off");
   });
 
-  window.lerix = Object.freeze({ say, toast });
+  window.lerix = Object.freeze({ say, toast, reason });
 })();

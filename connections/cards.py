@@ -1,0 +1,194 @@
+"""What the cards of Settings > Connections show, as plain values for their templates, and the pieces of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+from connections import catalogues
+from connections.codex.path import CodexPath
+from connections.codex.session import Account
+from connections.codex.sign_in import SignIn
+from connections.codex.usage import Usage, UsageWindow
+from connections.key_errors import SealedKeyDamaged, SealingKeyGone
+from connections.models import ApiKey
+from connections.openai import OpenAIPath
+from connections.paths import AccessPath, paths
+from connections.push import partial
+from connections.sealing import Unsealable, fingerprint_of
+from connections.sealing_keys import Place
+from connections.status import NextStep, Status
+from connections.stored_keys import places
+
+# The commands that bring one a step on, where the next step is one at the terminal.
+COMMANDS = {
+    NextStep.INSTALL_CLI: ("npm install -g @openai/codex", "codex login", "codex login status"),
+    NextStep.SIGN_IN: ("codex login", "codex login status"),
+    NextStep.SIGN_IN_AGAIN: ("codex login", "codex login status"),
+    NextStep.CHECK_FILE: ("codex login", "codex login status"),
+}
+# How a key is sealed, as the end of a sentence.
+SEALED = {
+    Place.KEYRING: "sealed with a key that the system keyring holds",
+    Place.FILE: "sealed with a key in a file that only you can read",
+}
+
+
+def tone(status: Status) -> str:
+    """The pill's kind: good, wait (passes by itself or with a click), bad (needs the user)."""
+    if status.ready:
+        return "good"
+    return "wait" if status.next_step in {NextStep.WAIT, NextStep.RETRY} else "bad"
+
+
+@dataclass(frozen=True)
+class Card:
+    """One access path as its card shows it."""
+
+    path: AccessPath
+    status: Status
+    account: Account | None
+    commands: tuple[str, ...]
+    enabled: int
+    known: int
+    usage: tuple[UsageWindow, ...] = ()
+    credits: str = ""
+    renewed_by: str | None = None
+    # The CLI's own login: None where the path has none.
+    sign_in: SignIn | None = None
+
+    @property
+    def may_sign_in(self) -> bool:
+        """Whether signing in to Codex is the next step and its CLI is there to do it."""
+        steps = {NextStep.SIGN_IN, NextStep.SIGN_IN_AGAIN, NextStep.CHECK_FILE}
+        return self.sign_in is not None and self.status.next_step in steps
+
+    @property
+    def tone(self) -> str:
+        """The pill's kind."""
+        return tone(self.status)
+
+
+@dataclass(frozen=True)
+class KeyCard:
+    """One API key as the page shows it. Without a path it was removed and can be brought back."""
+
+    row: ApiKey
+    path: OpenAIPath | None
+    status: Status | None
+    sealed: str
+    enabled: int = 0
+    known: int = 0
+
+    @property
+    def key(self) -> str:
+        """Names the card in the page."""
+        return self.row.path_key
+
+    @property
+    def tone(self) -> str:
+        """The pill's kind."""
+        return tone(self.status) if self.status else ""
+
+    @property
+    def lost(self) -> bool:
+        """Whether the stored key can never be read again, so that only entering it anew helps."""
+        return self.status is not None and self.status.code in {SealingKeyGone.code, SealedKeyDamaged.code}
+
+
+async def card(path: AccessPath) -> Card:
+    """Gather the card of a path that is no API key's."""
+    status = path.status()
+    account = path.account if isinstance(path, CodexPath) else None
+    entries = await catalogues.entries(path)
+    return Card(
+        path,
+        status,
+        account,
+        COMMANDS.get(status.next_step, ()) if status.next_step else (),
+        sum(entry.enabled for entry in entries),
+        len(entries),
+        path.usage.running(timezone.now()) if path.usage and account else (),
+        _credits(path.usage) if path.usage and account else "",
+        path.renewed_by if isinstance(path, CodexPath) else None,
+        path.sign_in if isinstance(path, CodexPath) else None,
+    )
+
+
+def _credits(usage: Usage) -> str:
+    if usage.unlimited_credits:
+        return "Unlimited credits"
+    return f"Credits: {usage.credit_balance}" if usage.has_credits and usage.credit_balance else ""
+
+
+async def cards() -> list[Card]:
+    """Gather the cards of all paths but those of API keys."""
+    return [await card(path) for path in paths.all() if not isinstance(path, OpenAIPath)]
+
+
+async def key_card(row: ApiKey, kept_in: Mapping[str, Place]) -> KeyCard:
+    """Gather the card of an API key; `kept_in` is where the sealing keys are, by their fingerprints."""
+    try:
+        place = kept_in.get(fingerprint_of(bytes(row.sealed)).hex())
+    except Unsealable:
+        place = None
+    sealed = SEALED[place] if place else "sealed"
+    path = paths.get(row.path_key)
+    if row.removed_at is not None or not isinstance(path, OpenAIPath):
+        return KeyCard(row, None, None, sealed)
+    entries = await catalogues.entries(path)
+    return KeyCard(row, path, path.status(), sealed, sum(entry.enabled for entry in entries), len(entries))
+
+
+async def key_cards() -> list[KeyCard]:
+    """Gather the cards of all API keys, in the order in which they were added."""
+    kept_in = await places()
+    return [await key_card(row, kept_in) async for row in ApiKey.objects.all()]
+
+
+async def html(template: str, context: Mapping[str, Any]) -> str:
+    """Render a template beside the event loop."""
+    return await sync_to_async(render_to_string, thread_sensitive=False)(template, dict(context))
+
+
+async def key_list(shown: Sequence[KeyCard] | None = None) -> str:
+    """Return the list of API keys, as a piece that goes to its place in the page."""
+    found = await key_cards() if shown is None else shown
+    return partial("#keys", await html("connections/keys.html", {"keys": found}))
+
+
+class Pieces:
+    """What one open page has, and what it lacks."""
+
+    def __init__(self) -> None:
+        self._shown: dict[str, str] = {}
+        self._keys: list[str] | None = None
+
+    async def new(self) -> str:
+        """Return the cards that have changed since the last call; the list of API keys where keys came or went."""
+        pieces = [
+            piece
+            for each in await cards()
+            if (piece := await self._changed(each.path.key, "connections/card.html", {"card": each}))
+        ]
+        found = await key_cards()
+        changed = [await self._changed(each.key, "connections/key.html", {"key": each}) for each in found]
+        names = [each.key for each in found]
+        if names != self._keys:
+            self._keys = names
+            pieces.append(await key_list(found))
+        else:
+            pieces += filter(None, changed)
+        return "".join(pieces)
+
+    async def _changed(self, key: str, template: str, context: Mapping[str, Any]) -> str:
+        text = await html(template, context)
+        if self._shown.get(key) == text:
+            return ""
+        self._shown[key] = text
+        return partial(f"#card-{key}", text)

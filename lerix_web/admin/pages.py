@@ -1,0 +1,145 @@
+"""What the admin shows of each model. A model that is not listed here is not shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib.admin import display
+from django.db.models import Model
+from django.http import HttpRequest
+
+from chat import preferences
+from chat.models import Chat, Message, Preference
+from connections.models import ApiKey, CatalogueEntry, PathMemory, SealingRecord
+from lerix_web.admin.site import Shown, Site
+
+site = Site(name="admin")
+
+
+class ChatPages(Shown):
+    """Chats."""
+
+    list_display = ("title", "created", "updated", "number")
+    search_fields = ("title",)
+    list_filter = ("updated",)
+    fields = ("title", "id", "created", "updated", "revision", "choice", "number")
+
+    @display(description="messages")
+    def number(self, chat: Chat) -> int:
+        """How many messages it has, of all branches."""
+        return chat.messages.count()
+
+
+class MessagePages(Shown):
+    """Messages, without what only the service can read."""
+
+    list_display = ("beginning", "role", "state", "model_name", "access_label", "created")
+    list_filter = ("role", "state", "access_label", "model_name", "created")
+    search_fields = ("text", "chat__title")
+    list_select_related = ("chat",)
+    fields = (
+        "chat",
+        "role",
+        "state",
+        "text",
+        "reasoning",
+        "model_name",
+        "model",
+        "access_label",
+        "access",
+        "effort",
+        "usage",
+        "error",
+        "created",
+        "finished",
+    )
+
+    @display(description="text")
+    def beginning(self, message: Message) -> str:
+        """The first words."""
+        line = " ".join(message.text[:400].split())
+        return line[:80] + "…" if len(line) > 80 else line or "(no text)"
+
+
+class CataloguePages(Shown):
+    """The models of each access path."""
+
+    list_display = ("slug", "path", "position", "enabled", "retired", "first_seen")
+    list_filter = ("path", "enabled", "retired")
+    search_fields = ("slug",)
+    fields = ("path", "slug", "position", "enabled", "first_seen", "came_later", "retired", "refused", "facts")
+
+
+class PathPages(Shown):
+    """What is remembered of each access path."""
+
+    list_display = ("path", "fetched")
+    search_fields = ("path",)
+    fields = ("path", "account", "fetched", "etag", "usage")
+
+
+if TYPE_CHECKING:  # as in site
+    Form = forms.ModelForm[Preference]
+else:
+    Form = forms.ModelForm
+
+
+class ApiKeyPages(Shown):
+    """API keys by their labels. Not the keys, which nothing but `connections.keys` opens."""
+
+    list_display = ("label", "last_four", "created", "verified_at", "last_error", "removed_at")
+    list_filter = ("last_error",)
+    search_fields = ("label",)
+    fields = ("label", "last_four", "created", "verified_at", "last_error", "removed_at")
+
+
+class SealingPages(Shown):
+    """Where the keys that seal API keys are kept."""
+
+    list_display = ("place", "created")
+    list_filter = ("place",)
+    fields = ("place", "created")
+
+
+class PreferenceForm(Form):
+    """The value of one setting, as JSON."""
+
+    class Meta:
+        model = Preference
+        fields = ("value",)
+
+    def clean_value(self) -> Any:
+        """Refuse what Settings > General would refuse."""
+        try:
+            return preferences.checked(self.instance.name, self.cleaned_data["value"])
+        except preferences.Unusable as refusal:
+            raise forms.ValidationError(str(refusal)) from None
+
+
+class PreferencePages(Shown):
+    """Settings: those of Settings > General can be changed here as well, the others are Lerix's own notes."""
+
+    list_display = ("name", "value")
+    search_fields = ("name",)
+    fields = ("name", "value")
+    readonly_fields = ("name",)
+    form = PreferenceForm
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """The settings of the page General."""
+        return obj is None or obj.pk in preferences.NAMES
+
+    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
+        """Store it, and have the pages know it at once."""
+        super().save_model(request, obj, form, change)
+        preferences.load()
+
+
+site.register(Chat, ChatPages)
+site.register(Message, MessagePages)
+site.register(CatalogueEntry, CataloguePages)
+site.register(PathMemory, PathPages)
+site.register(ApiKey, ApiKeyPages)
+site.register(SealingRecord, SealingPages)
+site.register(Preference, PreferencePages)

@@ -1,0 +1,1 @@
+"""Settings > General and Settings > About."""
