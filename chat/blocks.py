@@ -132,8 +132,9 @@ class BlockStream:
         last = tokens[tops[-1]]
         keep_from = (last.map or [0, 0])[0]
         if _fence_is_closed(last, lines):
-            self._close(tokens, len(lines))
-            self._open = ""
+            # The piece after the last line end is a line that only begins.
+            self._close(tokens, len(lines) - 1)
+            self._open = lines[-1]
             self._show("")
             return
         if len(tops) > 1:

@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from typing import Final
 from uuid import UUID
 from weakref import WeakValueDictionary
 
 from chat.blocks import BlockStream
 from chat.models import Message
 from connections.changes import Signal
+
+# Every tab shows the list of chats: it follows a little later, once for all that changed meanwhile, so that it keeps
+# no answer waiting.
+HISTORY_PACE: Final = 0.2
 
 
 class ChatSignal(Signal):
@@ -74,6 +79,7 @@ class Feeds:
         self.boot = secrets.token_hex(4)
         self.live: dict[int, LiveAnswer] = {}
         self.history = Signal()
+        self._history_due = False
         # Weak: a chat that nobody reads and nothing answers needs no signal.
         self._chats: WeakValueDictionary[UUID, ChatSignal] = WeakValueDictionary()
 
@@ -99,6 +105,12 @@ class Feeds:
     def changed(self, chat_id: UUID) -> None:
         """Tell the readers of a chat, and of the list of chats, that the database has changed."""
         self.chat(chat_id).rows_changed()
+        if not self._history_due:
+            self._history_due = True
+            asyncio.get_running_loop().call_later(HISTORY_PACE, self._history_changed)
+
+    def _history_changed(self) -> None:
+        self._history_due = False
         self.history.set()
 
     def live_in(self, chat_id: UUID) -> LiveAnswer | None:

@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from chat import preferences
 from chat.feed import LiveAnswer, feeds
-from chat.markdown import HTML_VERSION, render
+from chat.markdown import HTML_VERSION
 from chat.models import Chat, Message, Piece, Role, State, title_from
 from connections.catalogue import Model
 from connections.catalogues import note_answer
@@ -79,29 +79,30 @@ async def send(chat: Chat | None, text: str, key: uuid.UUID, choice: Choice) -> 
     does nothing.
     Raises ChatIsBusy while another answer is coming.
     """
-    if known := await Message.with_key(key):
-        return known.chat, False
     if chat is not None and feeds.live_in(chat.pk) is not None:
+        if known := await Message.with_key(key):
+            return known.chat, False
         raise ChatIsBusy
     chat, answer = await sync_to_async(_store_turn)(chat, text, key, choice)
     if answer is None:
         return chat, False
     begin(answer, choice)
-    await chat.arefresh_from_db()
     return chat, True
 
 
 @transaction.atomic
 def _store_turn(chat: Chat | None, text: str, key: uuid.UUID, choice: Choice) -> tuple[Chat, Message | None]:
     """Store question and empty answer at once. None for the answer: the key was known after all."""
-    # Looked for again inside the write transaction, where two requests with one key stand in line.
+    # Looked for inside the write transaction, where two requests with one key stand in line.
     known = Message.objects.select_related("chat").filter(key=key).first()
     if known is not None:
         return known.chat, None
     if chat is None:
         chat = Chat.objects.create(title=title_from(text))
     question = Message.objects.create(chat=chat, parent_id=chat.head_id, role=Role.USER, text=text, key=key)
-    return chat, _store_answer(chat, question, choice)
+    answer = _store_answer(chat, question, choice)
+    chat.refresh_from_db()
+    return chat, answer
 
 
 def _store_answer(chat: Chat, question: Message, choice: Choice) -> Message:
@@ -304,7 +305,10 @@ async def stop_all() -> None:
 
 
 def recover() -> int:
-    """Mark the answers that an earlier process left unfinished, with the text that had come. Returns their number."""
+    """Mark the answers that an earlier process left unfinished, with the text that had come. Returns their number.
+
+    Call before anything is served: a page that came first would take such an answer for one that is coming.
+    """
     close_old_connections()
     left = list(Message.objects.filter(state=State.STREAMING))
     for message in left:
@@ -313,6 +317,7 @@ def recover() -> int:
         message.reasoning = "".join(piece.reasoning for piece in pieces)
         message.state = State.INTERRUPTED
         message.finished = timezone.now()
-        message.html, message.html_version = render(message.text), HTML_VERSION
+        # Rendered when it is first shown, for the start must not wait for that.
+        message.html, message.html_version = "", 0
         _make_final(message)
     return len(left)

@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import date
 from html import escape
 from typing import Final
 from uuid import UUID
+
+from asgiref.sync import ThreadSensitiveContext
+from django.utils import timezone
 
 from chat.blocks import BlockStream, Position
 from chat.choices import picker
@@ -24,6 +29,36 @@ from connections.push import ALIVE, KEEP_ALIVE, message, partial
 
 # Least time between two updates: at most 30 a second reach the page, however fast the model is.
 PACE: Final = 0.033
+# The same for each answer that comes at this moment: 600 updates a second in all leave the processor time to take in
+# what the models send.
+SHARE: Final = 0.0016
+
+# All readers look into the database in this one thread: each would otherwise keep a connection of its own, with its
+# cache, for as long as its tab is open.
+_readers = ThreadPoolExecutor(1, thread_name_prefix="readers")
+
+
+class _Sidebar:
+    """The list of chats, rendered once for all readers after each change: each for itself, it was most of the work."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._of: tuple[int, date] | None = None
+        self._html = ""
+
+    async def html(self, chat_id: UUID | None) -> str:
+        """Return the list with `chat_id` marked as the page that is shown."""
+        async with self._lock:
+            now = (feeds.history.version, timezone.localdate())
+            if self._of != now:
+                self._html = await html("chat/history.html", {"history": await history()})
+                self._of = now
+            whole = self._html
+        here = f'id="chat-{chat_id}"'
+        return whole.replace(here, f'{here} aria-current="page"')
+
+
+_sidebar = _Sidebar()
 
 
 class Reader:
@@ -37,6 +72,8 @@ class Reader:
         # The messages the page shows, with their states.
         self._known: dict[int, str] = {}
         self._live: LiveAnswer | None = None
+        # Nothing of the live answer has been sent since it was taken up: what comes first waits for nothing.
+        self._first_words = False
         self._text = Position()
         self._thoughts = Position()
 
@@ -48,12 +85,14 @@ class Reader:
                 signal.ring(bell)
         # Answers the request at once, so that the page knows it is connected.
         yield ALIVE
-        while True:
-            while pieces := await self.catch_up():
-                yield message("".join(pieces), str(self.cursor))
-                await asyncio.sleep(PACE)
-            while not await heard(bell, seconds=KEEP_ALIVE):
-                yield ALIVE
+        async with ThreadSensitiveContext(executor=_readers):
+            while True:
+                while pieces := await self.catch_up():
+                    yield message("".join(pieces), str(self.cursor))
+                    if not self._first_words:
+                        await asyncio.sleep(max(PACE, SHARE * len(feeds.live)))
+                while not await heard(bell, seconds=KEEP_ALIVE):
+                    yield ALIVE
 
     async def catch_up(self) -> list[str]:
         """Return the next pieces of HTML that the page lacks, and move the cursor; nothing when it lacks none.
@@ -66,10 +105,12 @@ class Reader:
             if pieces := await self._rows_changed():
                 return pieces
         pieces = self._live_grew()
+        if pieces and self._first_words and self._live is not None:
+            self._first_words = not (self._live.text or self._live.thoughts)
+            return pieces
         if self.cursor.boot != feeds.boot or self.cursor.history != feeds.history.version:
             self.cursor = replace(self.cursor, history=feeds.history.version)
-            context = {"history": await history(), "chat": {"pk": self.chat_id}}
-            pieces.append(partial("#history", await html("chat/history.html", context)))
+            pieces.append(partial("#history", await _sidebar.html(self.chat_id)))
         if self.cursor.boot != feeds.boot or self.cursor.connections != connections_changed.version:
             self.cursor = replace(self.cursor, connections=connections_changed.version)
             pieces += await self._menu_changed()
@@ -131,6 +172,7 @@ class Reader:
     def _take_up(self, live: LiveAnswer | None, text: int = 0, thoughts: int = 0) -> None:
         """Follow `live`, of which the page has so many closed blocks of its text and of its thoughts."""
         self._live = live
+        self._first_words = live is not None
         self.cursor = replace(self.cursor, live=live.message.pk if live else 0, text=text, thoughts=thoughts)
         if live is not None:
             self._text = position(live.text_blocks, text)

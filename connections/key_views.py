@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from connections.cards import SEALED, html, key_card, key_list
 from connections.key_checks import LONGEST_LABEL
 from connections.key_errors import KeyNotKept
-from connections.keys import installed
+from connections.keys import UNDO, installed
 from connections.models import ApiKey
 from connections.stored_keys import places
 
@@ -107,7 +107,7 @@ async def remove(request: HttpRequest, row_id: uuid.UUID) -> HttpResponse:
     """Remove a key; its card offers to undo that for some seconds."""
     row = await _row(row_id)
     await installed().remove(row)
-    return await _key(request, row, f"Removed {row.label}. You can undo this for 10 seconds.")
+    return await _key(request, row, f"Removed {row.label}. You can undo this for {UNDO.seconds} seconds.")
 
 
 @require_POST

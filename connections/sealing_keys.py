@@ -168,19 +168,18 @@ def _get(name: str) -> Answer:
 
 def _set(name: str, text: str, late: threading.Event) -> bool:
     """Keep the text and read it again: some backends take everything and keep nothing."""
-    try:
+    kept = False
+    with contextlib.suppress(Exception):
         if not _is_usable():
             return False
         keyring.set_password(SERVICE, name, text)
         kept = keyring.get_password(SERVICE, name) == text
-    except Exception:
-        return False
-    if late.is_set():
-        # The person allowed it after the time was over, and the key lies in a file by now.
-        with contextlib.suppress(Exception):
-            keyring.delete_password(SERVICE, name)
-        return False
-    return kept
+    # The person may allow it after the time was over: the key lies in a file by then.
+    if kept and not late.is_set():
+        return True
+    with contextlib.suppress(Exception):
+        keyring.delete_password(SERVICE, name)
+    return False
 
 
 def _is_usable() -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import platform
 import re
+import signal
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -36,6 +38,14 @@ def database_size(database: Path) -> int:
     return size
 
 
+def changed(path: Path) -> float | None:
+    """Return when a file was last changed, in seconds since 1970, or None where there is none."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return None
+
+
 async def codex_version(program: Path, *, seconds: float = CODEX_SECONDS) -> str | None:
     """Return the version that the Codex CLI gives of itself, or None where it gives none in time."""
     try:
@@ -45,6 +55,7 @@ async def codex_version(program: Path, *, seconds: float = CODEX_SECONDS) -> str
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
         )
     except OSError:
         return None
@@ -55,8 +66,9 @@ async def codex_version(program: Path, *, seconds: float = CODEX_SECONDS) -> str
         return None
     finally:
         if process.returncode is None:
+            # With its children, which would keep the pipe open: npm's codex starts another program.
             with contextlib.suppress(ProcessLookupError):
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
     found = re.search(rb"\d+\.\d+\.\d+[\w.+-]{0,40}", said[:1000])
     return found[0].decode() if found and process.returncode == 0 else None

@@ -19,6 +19,7 @@ NEEDED: Final = (
     "django-htmx",
     "httpx",
     "cryptography",
+    "keyring",
     "platformdirs",
     "markdown-it-py",
     "mdit-py-plugins",
@@ -77,9 +78,12 @@ def _canonical(name: str) -> str:
 
 def _licence(package: Distribution) -> str:
     # The one word where there is one; old packages put the whole text there, or only name a class of licence.
-    expression = package.metadata.get("License-Expression") or ""
-    classes = [
-        text.removeprefix(CLASSIFIER) for text in package.metadata.get_all("Classifier") or () if CLASSIFIER in text
-    ]
-    line = (package.metadata.get("License") or "").strip()
+    facts = package.metadata
+    expression = _first(facts.get_all("License-Expression"))
+    classes = [text.removeprefix(CLASSIFIER) for text in facts.get_all("Classifier") or () if CLASSIFIER in text]
+    line = _first(facts.get_all("License")).strip()
     return expression or ", ".join(classes) or (line if 0 < len(line) < 60 else "see the package")
+
+
+def _first(values: list[str] | None) -> str:
+    return values[0] if values else ""

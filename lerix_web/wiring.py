@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from functools import partial
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 
 import lerix_web
@@ -57,19 +56,14 @@ def works(path: AccessPath) -> list[Work]:
 
 
 def background_tasks() -> list[Work]:
-    """Return the work that goes on beside the requests while the server runs. Call after migrating."""
+    """Return the work that goes on beside the requests while the server runs. Call after migrating, before serving."""
+    generate.recover()
     preferences.load()
     connect()
     return [
-        ("answers left unfinished", recover),
         ("access paths", partial(follow_paths, paths, works)),
         ("removed API keys", keys.installed().purge),
     ]
-
-
-async def recover() -> None:
-    """Mark what an earlier process left unfinished."""
-    await sync_to_async(generate.recover)()
 
 
 async def shutdown() -> None:

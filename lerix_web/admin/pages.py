@@ -124,7 +124,7 @@ class PreferencePages(Shown):
     search_fields = ("name",)
     fields = ("name", "value")
     readonly_fields = ("name",)
-    form = PreferenceForm
+    form: Any = PreferenceForm
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """The settings of the page General."""

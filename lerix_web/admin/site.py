@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib.admin import AdminSite, AllValuesFieldListFilter, ModelAdmin
 from django.contrib.auth.models import User
@@ -86,7 +86,7 @@ class Shown(Pages):
     """
 
     list_per_page = 50
-    actions: ClassVar[Any] = None
+    actions = None
     view_on_site = False
 
     def __init__(self, model: type[Model], admin_site: AdminSite) -> None:

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from django.db.migrations.loader import MigrationLoader
 
-from connections.models import ApiKey, CatalogueEntry, PathMemory, SealingRecord
 from lerix_web import facts
 from lerix_web.doctor.finding import Finding, Level
 from lerix_web.doctor.machine import size
@@ -97,18 +96,19 @@ def _versions(path: Path, applied: set[tuple[str, str]], whole: bool | None) -> 
 
 
 def kept(path: Path, codex: str) -> Kept:
-    """Return what the database says about access paths; `codex` is the key of Codex auth. Nothing where it is not
-    there, damaged or of another version, which `database` says."""
+    """Return what the database says about access paths; `codex` is the key of Codex auth. What is not there, damaged or
+    of another version counts as nothing: `database` says it."""
     if not path.exists():
         return Kept()
     try:
         with opened(path) as connection:
-            known, enabled = connection.execute(f"SELECT count(*), total(enabled) FROM {_table(CatalogueEntry)}").fetchone()
-            memories = connection.execute(f"SELECT path, account, fetched FROM {_table(PathMemory)}").fetchall()
-            (keys,) = connection.execute(f"SELECT count(*) FROM {_table(ApiKey)} WHERE removed_at IS NULL").fetchone()
-            places = connection.execute(f"SELECT place FROM {_table(SealingRecord)}").fetchall()
+            counts = _rows(connection, "SELECT count(*), total(enabled) FROM connections_catalogueentry")
+            memories = _rows(connection, "SELECT path, account, fetched FROM connections_pathmemory")
+            keys = _rows(connection, "SELECT id FROM connections_apikey WHERE removed_at IS NULL")
+            places = _rows(connection, "SELECT place FROM connections_sealingrecord")
     except sqlite3.Error:
         return Kept()
+    known, enabled = counts[0] if counts else (0, 0)
     fetched = [datetime.fromisoformat(text).replace(tzinfo=UTC) for _, _, text in memories if text]
     accounts = {key: account for key, account, _ in memories}
     return Kept(
@@ -116,13 +116,16 @@ def kept(path: Path, codex: str) -> Kept:
         int(enabled),
         max(fetched, default=None),
         accounts.get(codex) or None,
-        keys,
+        len(keys),
         frozenset(place for (place,) in places),
     )
 
 
-def _table(model: type[CatalogueEntry | PathMemory | ApiKey | SealingRecord]) -> str:
-    return f'"{model._meta.db_table}"'
+def _rows(connection: sqlite3.Connection, query: str) -> list[tuple[Any, ...]]:
+    try:
+        return connection.execute(query).fetchall()
+    except sqlite3.Error:
+        return []
 
 
 def catalogue(found: Kept, now: datetime) -> Finding:

@@ -46,7 +46,8 @@ def session(home: Path, known: Kept, now: datetime) -> Finding:
     """
     name = "Codex session"
     content = SessionFiles(home).read()
-    if isinstance(content, InKeyring):
+    if isinstance(content, InKeyring) and content.store != "ephemeral" and find_codex() is not None:
+        # The running Lerix asks the CLI for it; asking would start a program that may renew it.
         return Finding(
             name,
             Level.WARN,

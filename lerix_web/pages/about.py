@@ -39,10 +39,10 @@ async def _facts() -> dict[str, Any]:
 
 
 async def _codex_version(program: Path) -> str | None:
-    try:
-        key = program, program.stat().st_mtime
-    except OSError:
+    age = facts.changed(program)
+    if age is None:
         return None
+    key = program, age
     if _codex.get(key) is None:
         _codex.clear()
         _codex[key] = await facts.codex_version(program)

@@ -1,4 +1,4 @@
-"""Settings of `doctor`: those of the app on this machine, but nothing is made and no database is opened through them."""
+"""Settings of `doctor`: those of the app on this machine, but nothing is made, and Django opens no database."""
 
 import secrets
 

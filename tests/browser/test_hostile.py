@@ -205,7 +205,7 @@ def huge() -> Iterator[Any]:
     row = "|" + " cell |" * 20
     table = "\n".join(["|" + " head |" * 20, "|" + "---|" * 20, *[row] * 2_000])
     yield pytest.param(f"{table}\n\nThe end of it all.", id="a table of 2,000 rows and 20 columns")
-    short_rows = "|" + "h|" * 300 + "\n|" + "-|" * 300 + "\n" + "x\n" * 1_000
+    short_rows = "|" + "h|" * 300 + "\n|" + "-|" * 300 + "\n" + "x\n" * 300
     yield pytest.param(f"{short_rows}\n\nThe end of it all.", id="a wide table of short rows")
     yield pytest.param("> " * 10_000 + "deep\n\nThe end of it all.", id="10,000 quotes in each other")
     lists = "\n".join("  " * depth + "- deeper" for depth in range(200))
@@ -292,7 +292,7 @@ def test_a_hostile_catalogue_is_only_text_in_dialog_menu_and_chat(
     guarded = Guarded(page, trap)
     name = f"Evil </span><img src=http://{trap.host}/m onerror=alert(1)> \u202eeman"
     slug = "evil\"'><hx-partial hx-target='#main'>\\u0022},js:alert(1)//"
-    up.models.replace([*ENTRIES, HostileEntry(0, slug, name, joined(TAGS[:8] + HTMX[:4], trap.host))])
+    up.models.replace([*ENTRIES, HostileEntry(0, slug, name, joined([*TAGS[:8], *HTMX[:4]], trap.host))])
     try:
         page.get_by_role("link", name="Settings").click()
         page.get_by_role("link", name="Connections").click()

@@ -171,6 +171,31 @@ def test_a_crash_before_the_first_word_is_said_too(page: Page, desk: Desk, up: U
     expect(page.get_by_role("article")).to_have_count(2)
 
 
+def test_a_long_answer_cut_by_a_crash_is_marked_in_pages_that_come_early(
+    page: Page, desk: Desk, up: Upstream
+) -> None:
+    # Rendering what came takes a second or more, and the page asks again sooner.
+    row = "|" + " **cell** |" * 20 + "\n"
+    with Talker(1, 0.01) as talker:
+        talker.words = [row, "|" + "-|" * 20 + "\n", *[row] * 1_500]
+        talker.pause = 0.0005
+        up.reply(talker.reply)
+        send(page, "A long table")
+        talker.begin()
+        expect(last_answer(page)).to_contain_text("cell")
+        while talker.said_by(time.monotonic()) < 1_400:
+            page.wait_for_timeout(50)
+        page.wait_for_timeout(600)
+        desk.lerix.kill()
+        desk.lerix.start()
+        at_once = desk.watched(page.context.new_page())
+        at_once.goto(page.url)
+        for tab in (page, at_once):
+            expect(tab.get_by_role("group", name="What went wrong")).to_contain_text("What had come is kept")
+            expect(last_answer(tab)).to_have_attribute("aria-busy", "false")
+            expect(tab.get_by_role("button", name="Send")).to_be_visible()
+
+
 def test_a_clean_stop_keeps_all_that_came_and_ends_in_time(page: Page, desk: Desk, up: Upstream) -> None:
     with Talker(400, 0.005) as talker:
         ask(page, up, talker, "w20")

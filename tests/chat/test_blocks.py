@@ -127,3 +127,15 @@ def test_a_setext_heading_and_a_loose_list_are_put_right_at_the_end() -> None:
     assert [number for number, _ in corrections] == [1]
     assert 'href="https://a.example"' in corrections[0][1]
     assert "[x][r]" in page.chunks[1]
+
+
+def test_an_answer_whose_end_reveals_nothing_needs_no_correction_wherever_its_deltas_end() -> None:
+    text = "".join(f"```\ncode {number}\n```\n\nText {number}.\n\n    indented {number}\n\n" for number in range(5))
+    for size in (1, 2, 3, 5, 8, 13, 40):
+        stream = BlockStream()
+        for at in range(0, len(text), size):
+            stream.append(text[at : at + size])
+            stream.advance()
+        stream.finish()
+        assert stream.corrections() == [], size
+        assert "".join(stream.closed) == render(text)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from chat import generate
 from chat.feed import feeds
 from chat.models import Chat, Message, Piece, Role, State, title_from
+from chat.pages import shown
 from connections.codex.usage import Usage, UsageWindow
 from connections.errors import Unreachable, UsageLimitReached
 from connections.models import PathMemory
@@ -178,7 +179,8 @@ async def test_an_answer_left_by_a_crash_is_marked_interrupted_with_its_text(fak
     assert await sync_to_async(generate.recover)() == 1
     left = await Message.objects.aget(pk=left.pk)
     assert (left.state, left.text, left.reasoning) == (State.INTERRUPTED, "It was *going*", "Hm")
-    assert left.html == "<p>It was <em>going</em></p>\n"
+    (item,) = await shown([left])
+    assert item.text.closed == ["<p>It was <em>going</em></p>\n"]
     assert not await Piece.objects.aexists()
     assert (await Chat.objects.aget(pk=chat.pk)).revision == chat.revision + 1
 

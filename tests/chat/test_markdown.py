@@ -25,14 +25,14 @@ HOSTILE = [
     '<hx-partial hx-target="#main">x</hx-partial>',
     '<template hx type="partial" hx-target="#main">x</template>',
     '[x](https://a.example"onmouseover="alert(1))',
-    "```\"><img src=x onerror=alert(1)>\ncode\n```",
+    '```"><img src=x onerror=alert(1)>\ncode\n```',
     "<iframe src=//evil.example></iframe>",
     "<style>@import url(//evil.example)</style>",
     "<base href=//evil.example>",
     "<form action=//evil.example><button>x</button></form>",
     "| a |\n|---|\n| <b onclick=alert(1)>x</b> |",
     "[ref]: javascript:alert(1)\n\n[ref]",
-    "<https://evil.example/\"onclick=alert(1)>",
+    '<https://evil.example/"onclick=alert(1)>',
 ]
 
 TAGS = set(

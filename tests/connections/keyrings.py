@@ -12,7 +12,7 @@ from keyring.errors import KeyringLocked
 class MemoryKeyring(KeyringBackend):
     """Keeps everything, until the test ends."""
 
-    priority = 5
+    priority: float = 5
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

@@ -352,7 +352,8 @@ def names(*ids: str) -> dict[str, str]:
 def test_only_models_that_chat_are_listed_by_names_for_people() -> None:
     chat = {
         "gpt-6.1-sol": "GPT-6.1 Sol", "gpt-5.5": "GPT-5.5", "gpt-5-mini": "GPT-5 mini", "gpt-5-pro": "GPT-5 Pro",
-        "gpt-5.1-codex-max": "GPT-5.1 Codex Max", "gpt-5-chat-latest": "GPT-5 chat latest", "gpt-4.1-nano": "GPT-4.1 nano",
+        "gpt-5.1-codex-max": "GPT-5.1 Codex Max", "gpt-5-chat-latest": "GPT-5 chat latest",
+        "gpt-4.1-nano": "GPT-4.1 nano",
         "gpt-4o": "GPT-4o", "gpt-4-turbo": "GPT-4 Turbo", "chatgpt-4o-latest": "ChatGPT-4o latest",
         "gpt-3.5-turbo": "GPT-3.5 Turbo", "o3": "o3", "o4-mini": "o4-mini",
         "ft:gpt-4.1-mini-2025-04-14:acme:support:AbC1": "GPT-4.1 mini, tuned: support",

@@ -147,6 +147,8 @@ async def test_a_model_or_a_path_that_does_not_exist_is_not_found(fake: FakePath
 async def test_settings_leads_to_connections(fake: FakePath, browser: AsyncClient) -> None:
     response = await browser.get("/settings/")
     assert response.status_code == 302
-    page = (await browser.get(response.headers["Location"])).content.decode()
+    settings = (await browser.get(response.headers["Location"])).content.decode()
+    assert 'href="/settings/connections/"' in settings
+    page = (await browser.get("/settings/connections/")).content.decode()
     assert "Connections" in page
     assert fake.runs in page

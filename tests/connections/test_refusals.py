@@ -134,7 +134,8 @@ def test_an_incomplete_answer_is_the_error_its_reason_names() -> None:
 
 
 def test_only_a_refused_model_is_marked_as_refused() -> None:
-    assert [cls.__name__ for cls in all_errors() if getattr(cls, "model_refused", False)] == ["ModelRefused"]
+    marked = {cls for cls in all_errors() if getattr(cls, "model_refused", False)}
+    assert marked == set(all_errors(errors.ModelRefused))
 
 
 def test_the_service_s_own_text_is_shown_short_and_without_tokens_or_control_characters() -> None:

@@ -48,7 +48,8 @@ async def test_a_login_gives_its_address_and_its_end_is_heard() -> None:
     server.tell("account/login/completed", {"loginId": "another", "success": True})
     assert sign_in.address == GOOD["authUrl"]
     server.tell("account/login/completed", {"loginId": "one", "success": True, "error": None})
-    assert (sign_in.address, sign_in.failed) == (None, False)
+    assert sign_in.address is None
+    assert not sign_in.failed
 
 
 async def test_a_login_that_was_not_completed_is_said() -> None:
@@ -56,7 +57,8 @@ async def test_a_login_that_was_not_completed_is_said() -> None:
     sign_in = SignIn(server, ISSUER)
     await sign_in.begin()
     server.tell("account/login/completed", {"loginId": "one", "success": False, "error": "Login was not completed"})
-    assert (sign_in.address, sign_in.failed) == (None, True)
+    assert sign_in.address is None
+    assert sign_in.failed
 
 
 async def test_cancelling_tells_the_cli() -> None:
