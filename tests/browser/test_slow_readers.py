@@ -23,12 +23,12 @@ pytestmark = [
 ]
 
 READERS = 20
-#: The flood: so many code blocks of about 4 KB each, 4 MB in all, with a pause after each in seconds.
-BLOCKS = 1_000
+#: The flood: so many code blocks of about 4 KB each, 2.4 MB in all, with a pause after each in seconds.
+BLOCKS = 600
 PAUSE = 0.003
 #: What the readers may cost together, in bytes: an update or two for each. Without a gate before each send the
-#: same test measured 350 MB: all of the answer, for each reader.
-LIMIT = 150 * 2**20
+#: same test takes over 200 MB: all of the answer for each reader, with its copies on the way.
+LIMIT = 100 * 2**20
 
 
 def resident(lerix: LerixProcess) -> int:

@@ -1,8 +1,34 @@
-"""How the property tests run."""
+"""How the property tests run, and the API keys of one process."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+from connections import keys
+from connections.keys import ApiKeys
+from connections.paths import paths
+from tests.connections.key_desk import BASE, HOME, NEW, WORK, Platform
 
 # A loaded machine is slow at times, and the first text drawn builds a table of all characters: neither
 # says anything about the code, so times are not judged.
 settings.register_profile("lerix", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lerix")
+
+
+@pytest.fixture
+def platform() -> Platform:
+    return Platform(WORK, HOME, NEW)
+
+
+@pytest.fixture
+def api_keys(db: None, platform: Platform, tmp_path: Path) -> Iterator[ApiKeys]:
+    """The API keys of a process that has none yet, and no other access path."""
+    for each in paths.all():
+        paths.remove(each.key)
+    made = ApiKeys(tmp_path, BASE, "Lerix/0.1 (test)", transport=platform)
+    keys.install(made)
+    yield made
+    for each in paths.all():
+        paths.remove(each.key)

@@ -1,94 +1,31 @@
-"""API keys from the form to the access path: what is kept, what is refused, and that nobody sees a key again."""
+"""API keys from the form to the access path: what is kept, what is refused, what can be brought back."""
 
 import asyncio
 import contextlib
-import logging
 import traceback
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from asgiref.sync import sync_to_async
-from django.core import serializers
-from django.db import IntegrityError, connection, transaction
-from django.test import AsyncClient
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chat import choices
-from connections import catalogues, keys, views
+from connections import catalogues, keys
 from connections.cards import key_cards
 from connections.key_checks import key_from, label_from
 from connections.key_errors import KeyNotKept
 from connections.keys import ApiKeys
-from connections.models import ApiKey, CatalogueEntry, PathMemory, SealingRecord
-from connections.openai import OpenAIPath
+from connections.models import ApiKey, CatalogueEntry, PathMemory
 from connections.paths import paths
-from connections.sealing_keys import SERVICE, Place
-from tests.connections.far import COMPLETED, Far, delta, refusal, stream
-from tests.connections.keyrings import LockedKeyring, MemoryKeyring, SilentKeyring, using
-from tests.connections.test_openai import QUOTA, SCOPES, UNKNOWN, collect, listing, refused
+from tests.connections.far import refusal
+from tests.connections.key_desk import BASE, HOME, NEW, WORK, Platform, again, not_there, path_of
+from tests.connections.test_openai import QUOTA, SCOPES, UNKNOWN, collect, refused
 from tests.connections.waiting import files, until
-
-BASE = "https://api.openai.com/v1"
-WORK, HOME, NEW = (f"sk-proj-planted-{name}-0123456789-{name}" for name in ("work", "home", "news"))
-URL = "/settings/connections/keys/"
-
-
-class Platform(Far):
-    """The platform API: knows the keys it is told, and lists two models."""
-
-    def __init__(self, *known: str) -> None:
-        super().__init__(self.answer)
-        self.known = set(known)
-
-    def answer(self, request: httpx.Request) -> httpx.Response:
-        if request.headers["authorization"].removeprefix("Bearer ") not in self.known:
-            return refusal(401, UNKNOWN)
-        if request.url.path.endswith("/models"):
-            return listing("gpt-5.5", "gpt-4.1", "whisper-1")
-        return stream(delta("ok"), COMPLETED)
-
-
-@pytest.fixture
-def platform() -> Platform:
-    return Platform(WORK, HOME, NEW)
-
-
-@pytest.fixture
-def api_keys(db: None, platform: Platform, tmp_path: Path) -> Iterator[ApiKeys]:
-    """The API keys of a process that has none yet, and no other access path."""
-    for each in paths.all():
-        paths.remove(each.key)
-    made = ApiKeys(tmp_path, BASE, "Lerix/0.1 (test)", transport=platform)
-    keys.install(made)
-    yield made
-    for each in paths.all():
-        paths.remove(each.key)
-
-
-async def again(tmp_path: Path, platform: Platform) -> ApiKeys:
-    """The API keys as the next process finds them."""
-    for each in paths.all():
-        paths.remove(each.key)
-    made = ApiKeys(tmp_path, BASE, "Lerix/0.1 (test)", transport=platform)
-    await sync_to_async(made.load)()
-    return made
-
-
-def path_of(api_keys: ApiKeys, row: ApiKey) -> OpenAIPath:
-    found = api_keys.path(row)
-    assert found is not None
-    return found
-
-
-async def not_there(row: ApiKey) -> bool:
-    return not await ApiKey.objects.filter(pk=row.pk).aexists()
-
 
 # Adding
 
@@ -343,214 +280,3 @@ async def test_a_chat_on_a_removed_key_falls_back_to_what_there_is(api_keys: Api
     menu = await choices.picker(wanted=wanted)
     assert menu.choice is not None
     assert (menu.choice.path.label, menu.choice.effort) == ("API key · Home", "high")
-
-
-# Where the sealing key is
-
-
-async def test_the_keyring_holds_the_sealing_key_where_there_is_one(
-    api_keys: ApiKeys, platform: Platform, tmp_path: Path
-) -> None:
-    backend = MemoryKeyring()
-    with using(backend):
-        assert await api_keys.stored.place() is Place.KEYRING
-        row = await api_keys.add("Work", WORK)
-        await api_keys.add("Home", HOME)
-        assert len(backend.kept) == 1
-        assert files(tmp_path) == []
-        assert "planted" not in str(backend.kept)
-        await collect(path_of(await again(tmp_path, platform), row))
-        assert platform.tokens[-1] == WORK
-        assert {card.sealed for card in await key_cards()} == {"sealed with a key that the system keyring holds"}
-
-
-async def test_a_sealing_key_that_vanished_is_told_for_each_key_and_entering_one_again_mends_it(
-    api_keys: ApiKeys, platform: Platform, tmp_path: Path
-) -> None:
-    backend = MemoryKeyring()
-    with using(backend):
-        row, other = await api_keys.add("Work", WORK), await api_keys.add("Home", HOME)
-        kept = dict(backend.kept)
-        backend.kept.clear()
-        later = await again(tmp_path, platform)
-        for each in (row, other):
-            status = await path_of(later, each).look()
-            assert (status.code, status.ready) == ("sealing-key-gone", False)
-            assert "Nothing was deleted" in status.sentence
-        await later.replace(row, NEW)
-        assert path_of(later, row).status().ready
-        assert path_of(later, other).status().code == "sealing-key-gone"
-        assert await SealingRecord.objects.acount() == 2
-        # The old one comes back, from a backup for example.
-        backend.kept |= kept
-        assert (await path_of(later, other).look()).ready
-        for each, key in ((row, NEW), (other, HOME)):
-            await collect(path_of(await again(tmp_path, platform), each))
-            assert platform.tokens[-1] == key
-
-
-async def test_a_locked_keyring_is_told_and_no_new_key_is_sealed_elsewhere(
-    api_keys: ApiKeys, platform: Platform, tmp_path: Path
-) -> None:
-    backend = LockedKeyring()
-    backend.locked = False
-    with using(backend):
-        row = await api_keys.add("Work", WORK)
-        backend.locked = True
-        later = await again(tmp_path, platform)
-        assert (await path_of(later, row).look()).code == "sealing-key-away"
-        with pytest.raises(KeyNotKept, match="system keyring does not answer"):
-            await later.add("Home", HOME)
-        backend.locked = False
-        assert (await path_of(later, row).look()).ready
-
-
-async def test_a_keyring_that_answers_late_is_heard_without_asking_again(
-    api_keys: ApiKeys, platform: Platform, tmp_path: Path
-) -> None:
-    backend = SilentKeyring()
-    backend.may_answer.set()
-    with using(backend):
-        row = await api_keys.add("Work", WORK)
-        backend.may_answer.clear()
-        later = await again(tmp_path, platform)
-        later.stored._sealing_keys._seconds = 0.05
-        backend.asked = 0
-        path = path_of(later, row)
-        keeper = asyncio.create_task(later.keep_outcomes(path))
-        await until(lambda: path.status().code == "sealing-key-away")
-        backend.may_answer.set()
-        await until(lambda: path.status().ready)
-        keeper.cancel()
-    assert backend.asked == 1
-
-
-@pytest.mark.parametrize("place", [0, 1, 8, 9, 20, 21, 40, -17, -16, -1])
-async def test_a_changed_byte_in_the_database_never_gives_a_key(
-    api_keys: ApiKeys, platform: Platform, tmp_path: Path, place: int
-) -> None:
-    row = await api_keys.add("Work", WORK)
-    sealed = bytearray(row.sealed)
-    sealed[place] ^= 1
-    await ApiKey.objects.aupdate(sealed=bytes(sealed))
-    path = path_of(await again(tmp_path, platform), row)
-    asked = len(platform.requests)
-    await refused(path)
-    assert path.status().code in {"sealed-key-damaged", "sealing-key-gone"}
-    assert len(platform.requests) == asked
-    assert await ApiKey.objects.acount() == 1
-
-
-# Nobody sees a key
-
-
-def written(folder: Path) -> list[bytes]:
-    """What lies in the data folder, and all pages of the database's file."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    return [connection.connection.serialize(), *(file.read_bytes() for file in files(folder))]
-
-
-async def test_no_key_is_in_the_database_its_files_a_page_a_log_or_a_repr(
-    api_keys: ApiKeys, platform: Platform, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    browser = AsyncClient(headers={"host": "localhost"})
-    pages = [
-        await browser.get(f"{URL}add/"),
-        await browser.post(f"{URL}add/", {"label": "Work", "key": "sk-proj-planted-but-not-known"}),
-        await browser.post(f"{URL}add/", {"label": "Work", "key": "planted words"}),
-        await browser.post(f"{URL}add/", {"label": "", "key": WORK}),
-        await browser.post(f"{URL}add/", {"label": "Work", "key": WORK}),
-        await browser.post(f"{URL}add/", {"label": "Home", "key": WORK}),
-    ]
-    row = await ApiKey.objects.aget()
-    one = f"{URL}{row.pk}/"
-    pages += [
-        await browser.get("/settings/connections/"),
-        await browser.get(f"{one}replace/"),
-        await browser.post(f"{one}replace/", {"key": "sk-proj-planted-but-not-known"}),
-        await browser.post(f"{one}replace/", {"key": NEW}),
-        await browser.get(f"{one}rename/"),
-        await browser.post(f"{one}rename/", {"label": ""}),
-        await browser.post(f"{one}rename/", {"label": "Office"}),
-        await browser.get(f"/settings/connections/{row.path_key}/models/"),
-        await browser.post(f"/settings/connections/{row.path_key}/check/"),
-        await browser.post(f"{one}remove/"),
-        await browser.post(f"{one}undo/"),
-        await browser.get("/"),
-    ]
-    assert {page.status_code for page in pages} == {200}
-    texts = [page.content.decode() + str(page.headers) for page in pages]
-    async for piece in views._events():
-        texts.append(piece.decode())
-        if len(texts) > len(pages) + 1:
-            break
-    row = await ApiKey.objects.aget()
-    path = path_of(api_keys, row)
-    texts += [repr(row), str(row), repr(vars(row)), repr(path), repr(vars(path)), repr(vars(api_keys)), caplog.text]
-    texts += [
-        serializers.serialize("json", [row]),
-        repr(vars(api_keys.stored)),
-        repr(vars(api_keys.stored._sealing_keys)),
-    ]
-    assert "Office" in texts[6 + 9]
-    for number, text in enumerate(texts):
-        assert "planted" not in text, number
-        assert "0123456789" not in text, number
-    stored = await sync_to_async(written)(tmp_path)
-    assert b"Office" in b"".join(stored)
-    assert not [content for content in stored if b"planted" in content]
-
-
-async def test_a_form_that_is_not_taken_keeps_the_label_and_says_why(api_keys: ApiKeys) -> None:
-    browser = AsyncClient(headers={"host": "localhost"})
-    sent = {"label": '<b>"x"</b>', "key": "sk-proj-planted-but-not-known"}
-    html = (await browser.post(f"{URL}add/", sent)).content.decode()
-    assert 'value="&lt;b&gt;&quot;x&quot;&lt;/b&gt;"' in html
-    assert 'type="password"' in html
-    assert 'autocomplete="off"' in html
-    assert 'role="alert"' in html
-    assert "OpenAI does not accept this API key, so it was not kept." in html
-
-
-async def test_what_is_no_longer_there_is_not_found_and_a_late_undo_is_told(
-    api_keys: ApiKeys, platform: Platform, tmp_path: Path
-) -> None:
-    browser = AsyncClient(headers={"host": "localhost"})
-    row = await api_keys.add("Work", WORK)
-    await api_keys.remove(row)
-    await ApiKey.objects.aupdate(removed_at=timezone.now() - timedelta(minutes=1))
-    keys.install(await again(tmp_path, platform))
-    late = await browser.post(f"{URL}{row.pk}/undo/")
-    assert late.status_code == 409
-    assert "time to undo" in late.content.decode()
-    for name in ("replace", "rename", "remove"):
-        assert (await browser.post(f"{URL}{row.pk}/{name}/")).status_code == 404
-    assert (await browser.get(f"{URL}{row.pk}/remove/")).status_code == 405
-
-
-async def test_an_open_page_hears_of_keys_that_come_change_and_go(api_keys: ApiKeys) -> None:
-    async def next_event() -> str:
-        async with asyncio.timeout(5):
-            while (piece := await anext(events)) == b": alive\n\n":
-                pass
-        return piece.decode()
-
-    events = views._events()
-    assert "No API key yet" in await next_event()
-    row = await api_keys.add("Work", WORK)
-    came = await next_event()
-    assert 'hx-target="#keys"' in came
-    await api_keys.relabel(row, "Office")
-    changed = await next_event()
-    assert f'hx-target="#card-{row.path_key}"' in changed
-    assert 'hx-target="#keys"' not in changed
-    assert "Office" in changed
-    await api_keys.remove(row)
-    assert "Undo" in await next_event()
-    await events.aclose()
-
-
-def test_the_account_in_the_keyring_names_lerix() -> None:
-    assert SERVICE == "Lerix"
