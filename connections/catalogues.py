@@ -153,10 +153,15 @@ async def note_answer(path: AccessPath, model: Model, error: AccessError | None)
     """Take note of how an answer ended: of the plan's limits, and of a model that was refused or is no longer."""
     entry = CatalogueEntry.objects.filter(path=path.key, slug=model.slug)
     if error is not None and error.model_refused:
-        await entry.aupdate(refused=error.sentence[:300])
+        await entry.aupdate(refused=error.sentence.replace(" Your message is kept.", "")[:300])
     elif error is None:
         await entry.exclude(refused="").aupdate(refused="")
     await keep_usage(path)
+    memory = await PathMemory.objects.filter(path=path.key).afirst()
+    if path.models_etag and memory is not None and memory.etag not in ("", path.models_etag[:200]):
+        # The service's list has changed since it was fetched.
+        await refresh(path, force=True)
+        connections_changed.set()
 
 
 async def keep_usage(path: AccessPath) -> None:

@@ -35,6 +35,8 @@ class CatalogueEntry(models.Model):
     refused = models.CharField(max_length=300, blank=True)
 
     class Meta:
+        verbose_name = "model of a catalogue"
+        verbose_name_plural = "models of the catalogues"
         ordering = ("path", "position", "slug")
         constraints = (models.UniqueConstraint(fields=("path", "slug"), name="one_entry_per_model"),)
 
@@ -61,6 +63,10 @@ class PathMemory(models.Model):
     fetched = models.DateTimeField(null=True)
     # How much of the plan's limits the last answer said is used.
     usage: models.JSONField[Any, Any] = models.JSONField(null=True)
+
+    class Meta:
+        verbose_name = "access path"
+        verbose_name_plural = "access paths"
 
     def __str__(self) -> str:
         return self.path
@@ -103,6 +109,7 @@ class ApiKey(models.Model):
     removed_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
+        verbose_name_plural = "OpenAI API keys"
         ordering = ("created", "pk")
         constraints = (
             models.UniqueConstraint(

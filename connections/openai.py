@@ -140,6 +140,7 @@ class OpenAIPath:
     provider = "ChatGPT"
     runs = "Requests go straight from this Lerix to OpenAI's API and are billed to the key's OpenAI account."
     usage = None
+    models_etag = None
 
     def __init__(
         self,

@@ -31,6 +31,10 @@ class AccessPath(Protocol):
     def usage(self) -> Usage | None:
         """How much of the plan's limits is used, as the last answer told; None where nothing tells."""
 
+    @property
+    def models_etag(self) -> str | None:
+        """The ETag that the list of models has by now, as the last answer told; None where nothing tells."""
+
     def status(self) -> Status:
         """The state at this moment, without I/O to the service; from any thread."""
 

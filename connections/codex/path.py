@@ -113,6 +113,7 @@ class CodexPath:
             sleep=sleep,
         )
         self.usage: Usage | None = None
+        self.models_etag: str | None = None
         # What the service answered. The first two belong to exactly one session and mean nothing for
         # the next; the limit belongs to an account and its plan; the last ends with the next success.
         self._refused: Session | None = None
@@ -360,6 +361,7 @@ class CodexPath:
 
     def _read_headers(self, headers: httpx.Headers) -> None:
         self.usage = usage_from_headers(headers, self._now()) or self.usage
+        self.models_etag = headers.get("x-models-etag") or self.models_etag
 
     def _publish_change(self) -> None:
         self._publish()

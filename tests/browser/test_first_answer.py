@@ -126,7 +126,10 @@ def test_code_and_messages_can_be_copied(desk: Desk, up: Upstream) -> None:
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == "x = 1 < 2\n"
     page.get_by_role("button", name="Copy message").click()
-    expect(page.locator("#spoken")).to_have_text("Copied")
+    for _ in range(50):
+        if "bold" in page.evaluate("navigator.clipboard.readText()"):
+            break
+        page.wait_for_timeout(50)
     assert page.evaluate("navigator.clipboard.readText()") == "Some **bold**\n\n```python\nx = 1 < 2\n```\n"
 
 

@@ -171,9 +171,7 @@ def test_a_crash_before_the_first_word_is_said_too(page: Page, desk: Desk, up: U
     expect(page.get_by_role("article")).to_have_count(2)
 
 
-def test_a_long_answer_cut_by_a_crash_is_marked_in_pages_that_come_early(
-    page: Page, desk: Desk, up: Upstream
-) -> None:
+def test_a_long_answer_cut_by_a_crash_is_marked_in_pages_that_come_early(page: Page, desk: Desk, up: Upstream) -> None:
     # Rendering what came takes about a second, and pages ask sooner than that.
     row = "|" + " **cell** |" * 20 + "\n"
     with Talker(1, 0.01) as talker:
@@ -333,6 +331,7 @@ def test_a_hidden_tab_pauses_and_catches_up_when_it_is_shown(page: Page, up: Ups
 def test_an_interrupted_answer_is_continued_below_it(page: Page, desk: Desk, up: Upstream) -> None:
     with Talker(400, 0.005) as talker:
         ask(page, up, talker, "w20")
+        time.sleep(LOSS)
         desk.lerix.kill()
         desk.lerix.start()
         notice = page.get_by_role("group", name="What went wrong")

@@ -39,6 +39,7 @@ class FakePath:
     state: Status = READY
     account: str = "one"
     usage: Usage | None = None
+    models_etag: str | None = None
     asked: list[Ask] = field(default_factory=list)
 
     def status(self) -> Status:

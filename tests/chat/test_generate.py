@@ -294,5 +294,10 @@ async def test_the_usage_an_answer_tells_is_kept(fake: FakePath) -> None:
     now = timezone.now().replace(microsecond=0)
     fake.usage = Usage(now, (UsageWindow("codex", 81.5, 300, now + timedelta(hours=1)),), "plus")
     await ended(await ask(fake))
+
+    async def kept() -> bool:
+        return await PathMemory.objects.filter(path=fake.key).aexists()
+
+    await until(kept)
     memory = await PathMemory.objects.aget(path=fake.key)
     assert Usage.from_json(memory.usage) == fake.usage

@@ -9,7 +9,7 @@ from chat.choices import picker
 from connections import catalogues
 from connections.catalogue import Catalogue, Model
 from connections.errors import AccessError, ModelRefused, Unreachable
-from connections.models import CatalogueEntry
+from connections.models import CatalogueEntry, PathMemory
 from connections.paths import paths
 from tests.chat.fakes import MODEL, OTHER, FakePath
 
@@ -95,7 +95,7 @@ async def test_a_refused_model_is_marked_with_its_reason_and_is_not_the_default(
         await catalogues.switch(fake, model.slug, enabled=True)
     await catalogues.note_answer(fake, MODEL, ModelRefused())
     html = (await browser.get("/settings/connections/fake/models/")).content.decode()
-    assert ModelRefused.sentence in html
+    assert "This account cannot use the chosen model. Choose another model." in html
     choice = (await picker()).choice
     assert choice is not None
     assert choice.model == OTHER
@@ -152,3 +152,19 @@ async def test_settings_leads_to_connections(fake: FakePath, browser: AsyncClien
     page = (await browser.get("/settings/connections/")).content.decode()
     assert "Connections" in page
     assert fake.runs in page
+
+
+async def test_a_list_that_changed_is_fetched_again_when_an_answer_tells(fake: FakePath) -> None:
+    await offer_only(fake, MODEL)
+    await PathMemory.objects.filter(path=fake.key).aupdate(etag="old")
+    fake.models_etag = "old"
+
+    async def newer() -> Catalogue:
+        return Catalogue((MODEL, OTHER), "new")
+
+    fake.models = newer  # type: ignore[method-assign]
+    await catalogues.note_answer(fake, MODEL, None)
+    assert len(await catalogues.entries(fake)) == 1
+    fake.models_etag = "new"
+    await catalogues.note_answer(fake, MODEL, None)
+    assert len(await catalogues.entries(fake)) == 2
