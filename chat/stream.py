@@ -85,14 +85,18 @@ class Reader:
                 signal.ring(bell)
         # Answers the request at once, so that the page knows it is connected.
         yield ALIVE
+        while True:
+            while pieces := await self._look():
+                yield message("".join(pieces), str(self.cursor))
+                if not self._first_words:
+                    await asyncio.sleep(max(PACE, SHARE * len(feeds.live)))
+            while not await heard(bell, seconds=KEEP_ALIVE):
+                yield ALIVE
+
+    async def _look(self) -> list[str]:
+        # Around the look and not around the stream: a stream may be closed from another context than its own.
         async with ThreadSensitiveContext(executor=_readers):
-            while True:
-                while pieces := await self.catch_up():
-                    yield message("".join(pieces), str(self.cursor))
-                    if not self._first_words:
-                        await asyncio.sleep(max(PACE, SHARE * len(feeds.live)))
-                while not await heard(bell, seconds=KEEP_ALIVE):
-                    yield ALIVE
+            return await self.catch_up()
 
     async def catch_up(self) -> list[str]:
         """Return the next pieces of HTML that the page lacks, and move the cursor; nothing when it lacks none.
