@@ -25,7 +25,7 @@ from chat.feed import LiveAnswer, feeds
 from chat.models import Chat, Message
 from chat.pages import Cursor, history, html, kept, position, shown
 from connections.changes import connections_changed, heard
-from connections.push import ALIVE, KEEP_ALIVE, message, partial
+from connections.push import ALIVE, KEEP_ALIVE, WAITING, message, partial
 
 # Least time between two updates: at most 30 a second reach the page, however fast the model is.
 PACE: Final = 0.033
@@ -90,6 +90,7 @@ class Reader:
                 yield message("".join(pieces), str(self.cursor))
                 if not self._first_words:
                     await asyncio.sleep(max(PACE, SHARE * len(feeds.live)))
+            yield WAITING
             while not await heard(bell, seconds=KEEP_ALIVE):
                 yield ALIVE
 

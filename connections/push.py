@@ -5,7 +5,6 @@ The format is Server-Sent Events with htmx 4's `<hx-partial>` in the data, as it
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -35,8 +34,9 @@ def message(html: str, position: str = "") -> bytes:
 # A browser has six connections to one host (HTTP/1.1): this many may be event streams, the rest stay free for
 # pages and for sending. Tabs beyond it get brief streams, which end once they have brought the page up to date.
 SEATS: Final = 4
-# Seconds a brief stream waits for news, and milliseconds until the page asks again.
-BRIEF: Final = 0.25
+# What a generator of events yields when the page has everything and it would wait now; it is never sent.
+WAITING: Final = b""
+# Sent first in a brief stream: milliseconds until the page asks again.
 AGAIN: Final = b"event: brief\nretry: 700\ndata: \n\n"
 
 # Open long streams by browser. The cookie names the browser; only its digest is kept.
@@ -52,21 +52,19 @@ def stream(request: HttpRequest, events: AsyncGenerator[bytes, None]) -> Streami
 
 
 async def take_turns(browser: bytes, events: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """Yield `events` for as long as they come if the browser has a seat left, else only what is ready now."""
+    """Yield `events` for as long as they come if the browser has a seat left, else until the page has everything."""
     async with aclosing(events):
         if _seated[browser] >= SEATS:
             yield AGAIN
-            while True:
-                try:
-                    async with asyncio.timeout(BRIEF):
-                        piece = await anext(events)
-                except (TimeoutError, StopAsyncIteration):
+            async for piece in events:
+                if piece == WAITING:
                     return
                 yield piece
         _seated[browser] += 1
         try:
             async for piece in events:
-                yield piece
+                if piece != WAITING:
+                    yield piece
         finally:
             _seated[browser] -= 1
             if not _seated[browser]:

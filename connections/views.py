@@ -17,7 +17,7 @@ from connections.codex.sign_in import SignInImpossible
 from connections.models import ApiKey
 from connections.openai import OpenAIPath
 from connections.paths import AccessPath, paths
-from connections.push import ALIVE, KEEP_ALIVE, message, refused, stream
+from connections.push import ALIVE, KEEP_ALIVE, WAITING, message, refused, stream
 from connections.stored_keys import places
 
 
@@ -52,6 +52,8 @@ async def _events() -> AsyncGenerator[bytes, None]:
     yield ALIVE
     pieces = Pieces()
     while True:
+        if not bell.is_set():
+            yield WAITING
         if not await heard(bell, seconds=KEEP_ALIVE):
             yield ALIVE
         elif new := await pieces.new():

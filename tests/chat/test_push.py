@@ -3,21 +3,20 @@
 import asyncio
 from collections.abc import AsyncGenerator
 
-import pytest
 from django.test import RequestFactory
 
 from connections import push
-from connections.push import AGAIN, SEATS, message, partial, stream, take_turns
+from connections.push import AGAIN, SEATS, WAITING, message, partial, stream, take_turns
 
 
 async def endless() -> AsyncGenerator[bytes, None]:
     yield b"first"
     yield b"second"
+    yield WAITING
     await asyncio.Event().wait()
 
 
-async def test_streams_beyond_the_seats_end_once_the_page_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(push, "BRIEF", 0.01)
+async def test_streams_beyond_the_seats_end_once_the_page_is_up_to_date() -> None:
     seated = [take_turns(b"a", endless()) for _ in range(SEATS)]
     for each in seated:
         assert await anext(each) == b"first"

@@ -13,7 +13,7 @@ from chat.models import Chat, Message, State
 from chat.pages import Cursor
 from chat.stream import Reader
 from connections.changes import connections_changed
-from connections.push import ALIVE
+from connections.push import ALIVE, WAITING
 from connections.status import NextStep, Status
 from tests.chat.fakes import FakePath, Held
 from tests.chat.tab import Tab
@@ -173,7 +173,7 @@ async def test_a_silent_stream_shows_that_it_lives(fake: FakePath, monkeypatch: 
     monkeypatch.setattr("chat.stream.KEEP_ALIVE", 0.01)
     reader = Reader(None, up_to_date())
     events = reader.events()
-    assert [await anext(events), await anext(events)] == [ALIVE, ALIVE]
+    assert [await anext(events) for _ in range(4)] == [ALIVE, WAITING, ALIVE, ALIVE]
     await events.aclose()
 
 
