@@ -176,7 +176,8 @@ class ModelAPI:
                 timeout=httpx.Timeout(
                     connect=limits.connect, write=limits.write, read=limits.idle, pool=limits.connect
                 ),
-                limits=httpx.Limits(max_connections=32, max_keepalive_connections=4, keepalive_expiry=30.0),
+                # More than anybody has answers coming at once: one beyond it would wait, and then fail.
+                limits=httpx.Limits(max_connections=256, max_keepalive_connections=4, keepalive_expiry=30.0),
                 follow_redirects=False,
             )
         return self._client
