@@ -18,6 +18,10 @@ from lerix_web.doctor.finding import Finding, Level
 COLOURS: Final = {Level.OK: "32", Level.WARN: "33", Level.PROBLEM: "31"}
 
 
+# Lerix speaks to no account broker, so there is none whose state could be looked at.
+BROKER: Final = Finding("Broker", Level.OK, "No account broker is used: everything is on this computer.")
+
+
 @dataclass(frozen=True)
 class Installation:
     """What is examined; `hosts` are addresses by the name of what is there."""
@@ -33,7 +37,7 @@ async def examine(this: Installation) -> list[Finding]:
     file = paths.database_path(this.folder)
     now = datetime.now(UTC)
     known = await asyncio.to_thread(database.kept, file, CodexPath.key)
-    return await asyncio.gather(
+    found = await asyncio.gather(
         _blocking("Python", machine.python),
         _blocking("Data folder", lambda: machine.data_folder(this.folder)),
         _blocking("Database", lambda: database.database(file)),
@@ -44,6 +48,7 @@ async def examine(this: Installation) -> list[Finding]:
         *(_sure(name, services.host(name, address)) for name, address in this.hosts),
         _blocking("Port", lambda: machine.port(this.folder, this.port)),
     )
+    return [*found, BROKER]
 
 
 async def _blocking(name: str, look: Callable[[], Finding]) -> Finding:
