@@ -1,8 +1,9 @@
-"""How the property tests run, and the API keys of one process."""
+"""How the property tests run, a stand-in with somebody signed in, and the API keys of one process."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -10,6 +11,7 @@ from connections import keys
 from connections.keys import ApiKeys
 from connections.paths import paths
 from tests.connections.key_desk import BASE, HOME, NEW, WORK, Platform
+from tests.upstream import Account, Upstream
 
 # A loaded machine is slow at times, and the first text drawn builds a table of all characters: neither
 # says anything about the code, so times are not judged.
@@ -32,3 +34,20 @@ def api_keys(db: None, platform: Platform, tmp_path: Path) -> Iterator[ApiKeys]:
     yield made
     for each in paths.all():
         paths.remove(each.key)
+
+
+@pytest.fixture
+def up() -> Iterator[Upstream]:
+    with Upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def ada(up: Upstream, tmp_path: Path) -> Account:
+    return up.sign_in(tmp_path / "codex")
+
+
+@pytest.fixture
+def client(up: Upstream) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=up.url, trust_env=False, verify=False, timeout=5) as http:
+        yield http

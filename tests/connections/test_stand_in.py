@@ -7,7 +7,6 @@ import hashlib
 import json
 import stat
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -30,23 +29,6 @@ from tests.upstream import (
 from tests.upstream.asking import bearer, full, headers, lite
 
 CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann"
-
-
-@pytest.fixture
-def up() -> Iterator[Upstream]:
-    with Upstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture
-def ada(up: Upstream, tmp_path: Path) -> Account:
-    return up.sign_in(tmp_path / "codex")
-
-
-@pytest.fixture
-def client(up: Upstream) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=up.url, trust_env=False, verify=False, timeout=5) as http:
-        yield http
 
 
 def refresh(client: httpx.Client, token: str, **changes: Any) -> httpx.Response:

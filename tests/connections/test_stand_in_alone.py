@@ -6,7 +6,6 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +14,6 @@ import pytest
 
 from tests.upstream import RESPONSES, Account, Upstream
 from tests.upstream.asking import full, headers, read_events, text_of
-
-
-@pytest.fixture
-def up() -> Iterator[Upstream]:
-    with Upstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture
-def ada(up: Upstream, tmp_path: Path) -> Account:
-    return up.sign_in(tmp_path / "codex")
-
-
-@pytest.fixture
-def client(up: Upstream) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=up.url, trust_env=False, verify=False, timeout=5) as http:
-        yield http
 
 
 def ask(client: httpx.Client, account: Account, **changes: Any) -> httpx.Response:

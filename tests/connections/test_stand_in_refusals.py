@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +14,6 @@ from tests.upstream import RESPONSES, Account, Upstream
 from tests.upstream.asking import LITE_HEADER, PIXEL, full, headers, lite, read_events, user
 
 Body = dict[str, Any]
-
-
-@pytest.fixture
-def up() -> Iterator[Upstream]:
-    with Upstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture
-def ada(up: Upstream, tmp_path: Path) -> Account:
-    return up.sign_in(tmp_path / "codex")
-
-
-@pytest.fixture
-def client(up: Upstream) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=up.url, trust_env=False, verify=False, timeout=5) as http:
-        yield http
 
 
 def detail_of(answer: httpx.Response) -> tuple[int, str]:

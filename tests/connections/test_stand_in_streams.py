@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -28,23 +27,6 @@ from tests.upstream.asking import bearer, full, headers, read_events, text_of
 from tests.upstream.faults import Fault, HangUp, Late, Splitting, Spoil
 
 WORDS = ["Grüße", ", ", "日本", "語 ", "🌿", "!"]
-
-
-@pytest.fixture
-def up() -> Iterator[Upstream]:
-    with Upstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture
-def ada(up: Upstream, tmp_path: Path) -> Account:
-    return up.sign_in(tmp_path / "codex")
-
-
-@pytest.fixture
-def client(up: Upstream) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=up.url, trust_env=False, verify=False, timeout=5) as http:
-        yield http
 
 
 def ask(client: httpx.Client, account: Account, **changes: Any) -> httpx.Response:
