@@ -116,11 +116,6 @@ class Message(models.Model):
         steps = {NextStep.RETRY, NextStep.NEW_CHAT, NextStep.EDIT, NextStep.UPDATE}
         return self.error is not None and self.error.get("next_step") not in steps
 
-    @property
-    def author(self) -> str:
-        """The name a reader sees: "You", or the model's name."""
-        return "You" if self.role == Role.USER else self.model_name
-
     @classmethod
     async def with_key(cls, key: uuid.UUID) -> Self | None:
         """Return the message that was sent under `key`, with its chat, or None."""

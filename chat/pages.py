@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from asgiref.sync import sync_to_async
-from django.template.loader import render_to_string
 from django.utils import timezone
 
 from chat.blocks import BlockStream, Position
@@ -181,11 +179,6 @@ def day_name(moment: datetime, today: date) -> str:
     if day > today - timedelta(days=30):
         return "Last 30 days"
     return f"{day:%B %Y}"
-
-
-async def html(template: str, context: dict[str, Any]) -> str:
-    """Render a template to text."""
-    return await sync_to_async(render_to_string, thread_sensitive=False)(template, context)
 
 
 def position(blocks: BlockStream, closed: int) -> Position:

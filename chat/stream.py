@@ -23,9 +23,9 @@ from chat.blocks import BlockStream, Position
 from chat.choices import picker
 from chat.feed import LiveAnswer, feeds
 from chat.models import Chat, Message
-from chat.pages import Cursor, history, html, kept, position, shown
+from chat.pages import Cursor, history, kept, position, shown
 from connections.changes import connections_changed, heard
-from connections.push import ALIVE, KEEP_ALIVE, WAITING, message, partial
+from connections.push import ALIVE, KEEP_ALIVE, WAITING, html, message, partial
 
 # Least time between two updates: at most 30 a second reach the page, however fast the model is.
 PACE: Final = 0.033

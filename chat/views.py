@@ -16,9 +16,9 @@ from chat.feed import feeds
 from chat.forms import ChoiceForm, MessageForm
 from chat.generate import Choice
 from chat.models import Chat, Message, Role
-from chat.pages import Cursor, history, html, page
+from chat.pages import Cursor, history, page
 from chat.stream import Reader
-from connections.push import partial, refused, stream
+from connections.push import html, partial, refused, stream
 
 NO_MODEL = "No model is chosen. Switch one on in Settings, Connections; your message stays in its field."
 BUSY = "An answer is still coming in this chat. Stop it, or wait until it is complete, then send."

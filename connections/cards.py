@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from asgiref.sync import sync_to_async
-from django.template.loader import render_to_string
 from django.utils import timezone
 
 from connections import catalogues
@@ -19,7 +17,7 @@ from connections.key_errors import SealedKeyDamaged, SealingKeyGone
 from connections.models import ApiKey
 from connections.openai import OpenAIPath
 from connections.paths import AccessPath, paths
-from connections.push import partial
+from connections.push import html, partial
 from connections.sealing import Unsealable, fingerprint_of
 from connections.sealing_keys import Place
 from connections.status import NextStep, Status
@@ -149,11 +147,6 @@ async def key_cards() -> list[KeyCard]:
     """Gather the cards of all API keys, in the order in which they were added."""
     kept_in = await places()
     return [await key_card(row, kept_in) async for row in ApiKey.objects.all()]
-
-
-async def html(template: str, context: Mapping[str, Any]) -> str:
-    """Render a template beside the event loop."""
-    return await sync_to_async(render_to_string, thread_sensitive=False)(template, dict(context))
 
 
 async def key_list(shown: Sequence[KeyCard] | None = None) -> str:

@@ -171,12 +171,6 @@ async def keep_usage(path: AccessPath) -> None:
     connections_changed.set()
 
 
-async def remembered_account(key: str) -> str | None:
-    """Return the id of the account that the path `key` last used, or None."""
-    memory = await PathMemory.objects.filter(path=key).afirst()
-    return memory.account or None if memory else None
-
-
 async def remember_account(key: str, account: str) -> None:
     """Keep the id of the account that the path `key` uses now."""
     await PathMemory.objects.aupdate_or_create(path=key, defaults={"account": account})

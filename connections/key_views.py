@@ -16,11 +16,12 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from connections.cards import SEALED, html, key_card, key_list
+from connections.cards import SEALED, key_card, key_list
 from connections.key_checks import LONGEST_LABEL
 from connections.key_errors import KeyNotKept
 from connections.keys import UNDO, installed
 from connections.models import ApiKey
+from connections.push import html
 from connections.stored_keys import places
 
 # No label or key is longer; what is, was never one.

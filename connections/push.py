@@ -6,18 +6,25 @@ The format is Server-Sent Events with htmx 4's `<hx-partial>` in the data, as it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from hashlib import sha256
 from html import escape
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
+from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.template.loader import render_to_string
 
 # A silent connection is ended by proxies and sleeping machines without a word; a comment shows that it lives.
 KEEP_ALIVE = 20.0
 ALIVE = b": alive\n\n"
+
+
+async def html(template: str, context: Mapping[str, Any]) -> str:
+    """Render a template to text, off the event loop."""
+    return await sync_to_async(render_to_string, thread_sensitive=False)(template, dict(context))
 
 
 def partial(target: str, html: str, swap: str = "innerMorph") -> str:

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass, field
 
 from chat.models import Chat
-from chat.pages import Cursor, html, page
+from chat.pages import Cursor, page
 from chat.stream import Reader
+from connections.push import html
 
 PARTIAL = re.compile(r'<hx-partial hx-target="([^"]+)" hx-swap="([^"]+)">(.*?)</hx-partial>', re.DOTALL)
 ARTICLE = re.compile(
