@@ -10,7 +10,11 @@ auth      Auth.json files made of a good one by seeded damage (bytes flipped, cu
           sizes, other encodings): each must give a state with its sentence, never an exception, and must lie there
           as it was.
 
-`renewal` needs the CLI, which `.ci/run` installs. Both need the packages of the tests: it runs itself in `.venv`
+relay     A device and a host of the relay ask and answer over links that are cut at random, with real handshakes and
+          encryption; each seed is one run. Ends with 1 at the first body that is not whole, or the first request
+          that was carried out twice.
+
+`renewal` needs the CLI, which `.ci/run` installs. All need the packages of the tests: it runs itself in `.venv`
 where there is one.
 """
 
@@ -41,13 +45,33 @@ ODD: tuple[Any, ...] = (
 def main(arguments: list[str]) -> int:
     """Run the trial that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("trial", choices=["renewal", "auth"])
-    parser.add_argument("--count", type=int, help="rounds (renewal 1,000; auth 10,000)")
+    parser.add_argument("trial", choices=["renewal", "auth", "relay"])
+    parser.add_argument("--count", type=int, help="rounds (renewal and relay 1,000; auth 10,000)")
     parser.add_argument("--seed", type=int, default=0, help="of what is left to chance (0)")
     options = parser.parse_args(arguments)
     if options.trial == "auth":
         return auth(options.count or 10_000, options.seed)
+    if options.trial == "relay":
+        return relay(options.count or 1_000, options.seed)
     return asyncio.run(renewal(options.count or 1_000, options.seed))
+
+
+def relay(count: int, seed: int) -> int:
+    """Run ``count`` seeds from ``seed`` on; 0 when everything came whole and once."""
+    begun = time.monotonic()
+    links = messages = kept = 0
+    for number in range(seed, seed + count):
+        try:
+            world = chaos(number)
+        except AssertionError as error:
+            print(f"\nSeed {number} failed: {error}")
+            return 1
+        links, messages, kept = links + world.links, messages + world.delivered, max(kept, world.most_kept)
+    seconds = time.monotonic() - begun
+    print(
+        f"{count} runs in {seconds:.0f} s: {messages:,} messages over {links:,} links, at most {kept // 1024} KiB kept"
+    )
+    return 0
 
 
 def auth(count: int, seed: int) -> int:
@@ -148,6 +172,7 @@ if __name__ == "__main__":
 from connections.codex.session import Session, SessionFiles  # noqa: E402 - only now can they be found
 from connections.codex.states import state_at, status_of  # noqa: E402
 from tests import real_cli  # noqa: E402 - only now can they be found
+from tests.relay.protocol.simulation import chaos  # noqa: E402
 from tests.upstream import TOKEN, Upstream  # noqa: E402
 from tests.upstream.faults import Late  # noqa: E402
 

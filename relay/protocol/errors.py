@@ -12,6 +12,7 @@ ProtocolError                 the peer does not keep to the protocol: end the li
     ├── HeadersTooLarge       over the limit of bytes or of headers
     ├── StreamMisused         a frame that the stream's state does not allow
     ├── ResetTooOften         rapid reset
+    ├── NeverAcknowledged     it makes us speak, and never says that anything arrived
     └── PeerForgot            a resume to a point that is not kept
 """
 
@@ -91,6 +92,12 @@ class ResetTooOften(SessionBroken):
     """More resets than work."""
 
     code = 4425
+
+
+class NeverAcknowledged(SessionBroken):
+    """More frames are kept for the peer than any honest one lets pile up."""
+
+    code = 4427
 
 
 class PeerForgot(SessionBroken):
