@@ -23,8 +23,10 @@ def loopback_only(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         if not ipaddress.ip_address(address).is_loopback:
             hint = "Remove it from lerix_web.sockets.ADDRESSES."
             problems.append(Error(f"{address} is not a loopback address.", hint=hint, id="lerix.E001"))
+    # A broker has names by which its operator's proxy is reached; it listens on loopback as well.
+    named = getattr(settings, "LERIX_ALLOWED_HOSTS", [])
     for name in settings.ALLOWED_HOSTS:
-        if name not in LOOPBACK:
+        if name not in LOOPBACK and name not in named:
             hint = f"Allow only {', '.join(LOOPBACK)}."
             problems.append(Error(f"ALLOWED_HOSTS allows {name}.", hint=hint, id="lerix.E002"))
     return problems

@@ -1,9 +1,11 @@
 """The ``lerix`` command."""
 
 import os
+import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,19 +22,24 @@ Lerix: a private chat page on this machine.
   {lerix} serve     start Lerix and open it in the browser{alone}
   {lerix} open      open the Lerix that is already running
   {lerix} doctor    say what is right with this installation and what is not
+  {lerix} broker    run an account broker, which other machines' Lerix can use
   {lerix} --version print the version
   {lerix} --help    print this page
 
 Options:
-  --port N      serve: listen on port N instead of 7717; 0 takes any free port
+  --port N      serve, broker: listen on port N instead of 7717 or 7718; 0 takes any free port
   --no-browser  serve, open: print the launch link only
   --json        doctor: print a list of objects
+
+For the broker's operator:
+    {lerix} broker createadmin [NAME]                     somebody who may use its admin pages
+    {lerix} broker plan EMAIL CODE [--until YYYY-MM-DD]   give an account a plan: free, pro
 
 Django's commands work as well, for example: {lerix} migrate, {lerix} check, {lerix} shell
 """
 
 #: Settings per command; all others belong to the app on this machine.
-SETTINGS = {"doctor": "lerix_web.settings.doctor"}
+SETTINGS = {"doctor": "lerix_web.settings.doctor", "broker": "lerix_web.settings.broker"}
 LOCAL_SETTINGS = "lerix_web.settings.local"
 
 
@@ -61,7 +68,23 @@ def doctor_options(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print a list of objects")
 
 
-OURS = {"serve": serve_options, "open": open_options, "doctor": doctor_options}
+def broker_options(parser: ArgumentParser) -> None:
+    """Add the options of ``broker`` and of what else can be done with it."""
+    parser.add_argument("--port", type=_port, metavar="N", help="listen on port N; 0 takes any free port")
+    parser.add_argument(
+        "--embedded", action="store_true", help="for Lerix itself: JSON lines on stdout, ends with stdin"
+    )
+    actions = parser.add_subparsers(dest="action", parser_class=Options)
+    admin = actions.add_parser("createadmin", add_help=False, allow_abbrev=False)
+    admin.add_argument("name", nargs="?", default="admin", type=_name, metavar="NAME")
+    admin.add_argument("--password-stdin", action="store_true", help="read the password from a line of stdin")
+    plan = actions.add_parser("plan", add_help=False, allow_abbrev=False)
+    plan.add_argument("email", metavar="EMAIL")
+    plan.add_argument("code", metavar="CODE")
+    plan.add_argument("--until", type=_day, metavar="YYYY-MM-DD", help="the last day of the plan")
+
+
+OURS = {"serve": serve_options, "open": open_options, "doctor": doctor_options, "broker": broker_options}
 
 
 def program() -> str:
@@ -101,17 +124,18 @@ def _run(arguments: list[str]) -> int:
     if not arguments or arguments[0].startswith("-"):
         arguments = ["serve", *arguments]
     command, *rest = arguments
-    # Another project's settings may be named in this terminal; ours alone know these commands.
-    if not os.environ.get("DJANGO_SETTINGS_MODULE", "").startswith("lerix_web.settings."):
+    # Another project's settings may be named in this terminal; ours alone know these commands. A broker that Lerix
+    # starts inherits the name of Lerix's own.
+    if command == "broker" or not os.environ.get("DJANGO_SETTINGS_MODULE", "").startswith("lerix_web.settings."):
         os.environ["DJANGO_SETTINGS_MODULE"] = SETTINGS.get(command, LOCAL_SETTINGS)
     if command in OURS:
         options = Options(prog=program(), add_help=False, allow_abbrev=False)
         OURS[command](options)
-        chosen = vars(options.parse_args(rest))
+        options.parse_args(rest)
         # Before anything is written: databases bring side files of their own, and these follow the umask.
         os.umask(0o077)
         django.setup()
-        call_command(command, **chosen)
+        call_command(command, *rest)
         return 0
     # Django's own command line would hide an error in the settings behind "unknown command".
     django.setup()
@@ -123,6 +147,19 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text[:9]) > 65535:
         raise ArgumentTypeError("must be a whole number from 0 to 65535, for example --port 7717")
     return int(text)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError("must be a day, for example --until 2027-01-31") from None
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[\w.@+-]{1,150}", text):
+        raise ArgumentTypeError("must be made of letters, digits and .@+-_")
+    return text
 
 
 if __name__ == "__main__":

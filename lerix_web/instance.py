@@ -41,8 +41,8 @@ PATIENCE = 15.0
 class Lock:
     """The hold on a data folder, as a context manager. ``taken`` is False if another process has it."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / LOCK
+    def __init__(self, folder: Path, name: str = LOCK) -> None:
+        self._path = folder / name
         self._descriptor: int | None = None
 
     @property

@@ -16,6 +16,8 @@ ROOT = PACKAGE.parent
 #: In a wheel, templates and static files travel inside the package; in a checkout they stand beside it.
 ASSETS = PACKAGE if (PACKAGE / "templates").is_dir() else ROOT
 
+#: The database of the app on this machine.
+DATABASE = "lerix.sqlite3"
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 #: Keys are some 40 bytes; anything longer was not written by us.
@@ -69,13 +71,13 @@ def private_folder(folder: Path) -> Path:
     return folder
 
 
-def database(folder: Path | None = None) -> Path:
-    """Return the path of the SQLite database in the data folder; the file is made empty if it is missing.
+def database(folder: Path | None = None, name: str = DATABASE) -> Path:
+    """Return the path of a SQLite database in the data folder; the file is made empty if it is missing.
 
     SQLite gives its -wal and -shm files the mode of this one, whatever command opens it first and under
     whatever umask. Raises DataFolderError if it cannot be made.
     """
-    path = database_path(folder or data_folder())
+    path = (folder or data_folder()) / name
     try:
         path.touch(FILE_MODE, exist_ok=True)
     except OSError as error:
@@ -85,7 +87,7 @@ def database(folder: Path | None = None) -> Path:
 
 def database_path(folder: Path) -> Path:
     """Return where the database is or will be."""
-    return folder / "lerix.sqlite3"
+    return folder / DATABASE
 
 
 def close_to_others(folder: Path) -> None:

@@ -21,10 +21,11 @@ TRIES = 20
 BACKLOG = 128
 
 
-def listen(port: int) -> list[socket.socket]:
+def listen(port: int, command: str = "lerix serve", usual: int = 7717) -> list[socket.socket]:
     """Return listening, non-blocking sockets on one port of every loopback address; 0 takes any free port.
 
-    Raises PortError if the port is taken on either address or may not be used.
+    Raises PortError if the port is taken on either address or may not be used; its sentence names the command to
+    start with another port, and the usual one.
     """
     for attempt in range(TRIES):
         sockets: list[socket.socket] = []
@@ -40,7 +41,7 @@ def listen(port: int) -> list[socket.socket]:
                 opened.close()
             if error.errno == errno.EADDRINUSE and port == 0 and attempt < TRIES - 1:
                 continue
-            raise PortError(_sentence(error, number)) from None
+            raise PortError(_sentence(error, number, command, usual)) from None
         if sockets:
             return sockets
         break
@@ -71,13 +72,10 @@ def _open(family: socket.AddressFamily, address: str, port: int) -> socket.socke
     return opened
 
 
-def _sentence(error: OSError, port: int) -> str:
+def _sentence(error: OSError, port: int, command: str = "lerix serve", usual: int = 7717) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} is in use by another program. Choose another one: lerix serve --port {_other(port)}"
+        other = port + 1 if port < 65535 else usual
+        return f"Port {port} is in use by another program. Choose another one: {command} --port {other}"
     if error.errno == errno.EACCES:
-        return f"Port {port} is reserved for the system. Choose one above 1023: lerix serve --port 7717"
+        return f"Port {port} is reserved for the system. Choose one above 1023: {command} --port {usual}"
     return f"Lerix cannot listen on port {port}: {(error.strerror or 'unknown reason').lower()}."
-
-
-def _other(port: int) -> int:
-    return port + 1 if port < 65535 else 7717

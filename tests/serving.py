@@ -5,14 +5,16 @@ import os
 import queue
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -176,13 +178,15 @@ class LerixProcess:
         self.kill()
         self.start()
 
-    def run(self, *arguments: str, seconds: float = 30.0) -> subprocess.CompletedProcess[str]:
-        """Run another ``lerix`` command in the same environment, to its end."""
+    def run(
+        self, *arguments: str, seconds: float = 30.0, typed: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run another ``lerix`` command in the same environment, to its end; ``typed`` is its stdin."""
         return subprocess.run(
             [sys.executable, "-m", "lerix_web.cli", *arguments],
             cwd=ROOT,
             env=self.environment,
-            stdin=subprocess.DEVNULL,
+            input=typed,
             capture_output=True,
             text=True,
             timeout=seconds,
@@ -195,6 +199,52 @@ class LerixProcess:
             answer = client.get(link or self.launch_link)
             assert answer.status_code == 303, answer.text
             yield client
+
+
+class BrokerProcess(LerixProcess):
+    """A running account broker, whose mails are files in `mails`. Other things are as with Lerix."""
+
+    ready = re.compile(r"^Lerix broker is ready at (http://localhost:\d+/)$")
+
+    def __init__(
+        self,
+        home: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        arguments: Sequence[str] = ("--port", "0"),
+    ) -> None:
+        command = [sys.executable, "-W", "error", "-m", "lerix_web.cli", "broker", *arguments]
+        super().__init__(home, command=command)
+        self.mails = self.home.parent / "mails"
+        self.env = {"LERIX_MAIL_FOLDER": str(self.mails), **(env or {})}
+
+    def mails_to(self, address: str) -> list[str]:
+        """Return the mails to an address so far, oldest first."""
+        texts = [path.read_text("utf-8") for path in sorted(self.mails.glob("*.eml"))]
+        return [text for text in texts if f"\nTo: {address}\n" in text]
+
+    def mail_to(self, address: str, nth: int = 1, seconds: float = 10.0) -> str:
+        """Wait for the nth mail to an address, and return it."""
+        end = time.monotonic() + seconds
+        while len(found := self.mails_to(address)) < nth:
+            assert time.monotonic() < end, f"no mail {nth} to {address}; stderr:\n{self.stderr}"
+            time.sleep(0.01)
+        return found[nth - 1]
+
+    def code_to(self, address: str, nth: int = 1) -> str:
+        """Wait for the nth mail to an address, and return the code in it."""
+        match = re.search(r"^(\d{8}) is your code", self.mail_to(address, nth), re.MULTILINE)
+        assert match is not None, "a mail without a code"
+        return match[1]
+
+    def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Run one statement on its database, to look or to shift times, and return the rows."""
+        opened = sqlite3.connect(self.home / "broker.sqlite3", timeout=10)
+        with contextlib.closing(opened) as database, database:
+            return database.execute(statement, values).fetchall()
+
+    def forget_limits(self) -> None:
+        """Let everybody try everything again."""
+        self.sql("DELETE FROM broker_counter")
 
 
 #: What a browser sends for an address that was typed.

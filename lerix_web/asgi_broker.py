@@ -1,0 +1,129 @@
+"""The ASGI application of the account broker: its front around static files and Django.
+
+The front, for each request:
+
+    1. Host     exactly one, of a name in ALLOWED_HOSTS; else 400. Devices sign that name (relay.account.keys.device)
+    2. scheme   for other names than this machine's, https by the word of the proxy; else 503
+    3. body     at most what the interface takes; else 413
+
+Every answer gets the protective headers, and where the browser came by https, HSTS and Secure cookies.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from typing import cast
+
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.http.request import split_domain_port, validate_host
+
+from lerix_web.assets import Application, Message, Receive, Scope, Send, StaticFiles
+from lerix_web.guard import HEADERS, LOOPBACK, SINGLE
+from relay.api import MAX_REQUEST, PREFIX, Problem
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lerix_web.settings.broker")
+
+HSTS = (b"strict-transport-security", b"max-age=31536000")
+ALONE = SINGLE | {b"authorization", b"content-type", b"x-forwarded-proto"}
+
+
+class Stopped(Exception):
+    """The request is answered by the front. Internal: turned into an answer in ``Front``."""
+
+    def __init__(self, status: int, problem: Problem, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.problem = problem
+        self.sentence = sentence
+
+
+class Front:
+    """ASGI middleware around everything the broker answers; ``hosts`` as in ALLOWED_HOSTS."""
+
+    def __init__(self, application: Application, hosts: Iterable[str], *, body_limit: int = MAX_REQUEST) -> None:
+        self.application = application
+        self.hosts = list(hosts)
+        self.body_limit = body_limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await receive()  # websocket.connect, which ASGI wants read before the answer
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] != "http":
+            await self.application(scope, receive, send)
+            return
+        headers = _headers(scope)
+        secure = headers.get(b"x-forwarded-proto", "") == "https"
+        send = _protected(send, secure=secure)
+        try:
+            self._admit(scope, headers, secure=secure)
+            await self.application(scope, self._limited(headers, receive), send)
+        except Stopped as stopped:
+            await _answer(scope, send, stopped)
+
+    def _admit(self, scope: Scope, headers: dict[bytes, str], *, secure: bool) -> None:
+        names = [name for name, _ in scope["headers"]]
+        if any(names.count(name) > 1 for name in ALONE & set(names)):
+            raise Stopped(400, Problem.MALFORMED, "This request has a header twice.")
+        name = split_domain_port(headers.get(b"host", ""))[0]
+        if not name or not validate_host(name, self.hosts):
+            raise Stopped(400, Problem.MALFORMED, "This broker does not answer at this address.")
+        if name not in LOOPBACK and not secure:
+            raise Stopped(503, Problem.UNAVAILABLE, "This broker answers by https only. Open its https address.")
+
+    def _limited(self, headers: dict[bytes, str], receive: Receive) -> Receive:
+        too_much = Stopped(413, Problem.TOO_LARGE, f"This is more than {self.body_limit // 2**20} MB.")
+        length = headers.get(b"content-length", "")
+        if length and (not length.isdigit() or int(length[:20]) > self.body_limit):
+            raise too_much
+        taken = 0
+
+        async def limited() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self.body_limit:
+                raise too_much  # a body without a length; Django reads it before any view runs
+            return message
+
+        return limited
+
+
+def _headers(scope: Scope) -> dict[bytes, str]:
+    return {name: value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _protected(send: Send, *, secure: bool) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            given = [_secured(pair) if secure else pair for pair in message.get("headers", ())]
+            names = {name.lower() for name, _ in given}
+            ours = [*HEADERS, HSTS] if secure else HEADERS
+            message = {**message, "headers": given + [pair for pair in ours if pair[0] not in names]}
+        await send(message)
+
+    return sending
+
+
+def _secured(pair: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    name, value = pair
+    if name.lower() != b"set-cookie" or b"; secure" in value.lower():
+        return pair
+    return name, value + b"; Secure"
+
+
+async def _answer(scope: Scope, send: Send, stopped: Stopped) -> None:
+    if scope["path"].startswith(PREFIX):
+        kind, body = b"application/json", json.dumps({"error": stopped.problem.value}).encode()
+    else:
+        kind, body = b"text/plain; charset=utf-8", stopped.sentence.encode()
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": stopped.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+# Django describes ASGI in types of its own, which agree in substance only.
+pages = StaticFiles(cast(Application, get_asgi_application()), settings.STATIC_FOLDERS, settings.STATIC_URL)
+application = Front(pages, settings.ALLOWED_HOSTS)

@@ -1,0 +1,252 @@
+"""Where devices meet: a plain ASGI callable for WebSockets around the switch.
+
+Plain ASGI, because a Channels consumer hands every message to a thread and back: measured at 1.7 to 1.9 thousand
+messages a second, against 13 thousand and more like this.
+
+A link is one WebSocket: HELLO goes out, AUTH must come within 5 s, then READY. From there each message is given to the
+switch, and what the switch says is put into the outboxes of those it is for; each link has a task that empties its
+outbox as fast as its device reads. What an outbox can hold is bounded by the credit that receivers granted, and by a
+count of messages besides.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from relay.protocol import link as wire
+from relay.protocol.errors import FrameMalformed
+from relay.protocol.link import Code, Message, Type
+from relay.protocol.switch import End, Link, Out, Send, Switch
+
+#: Seconds.
+AUTH_SECONDS: Final = 5.0
+PING_SECONDS: Final = 15.0
+DEAD_SECONDS: Final = 40.0
+TICK_SECONDS: Final = 0.05
+FORGET_SECONDS: Final = 300.0
+#: A device that does not read is given up with its last words after so long.
+LAST_WORDS_SECONDS: Final = 5.0
+#: Messages in an outbox that carry no DATA: credit, openings, closings, pings.
+MOST_CONTROL: Final = 2048
+#: Sockets that have not proved themselves yet.
+MOST_STRANGERS: Final = 256
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+SendASGI = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What AUTH says; `host` is the name by which the broker was addressed, `nonce` the one of HELLO."""
+
+    account: bytes
+    device: bytes
+    role: int
+    nonce: bytes
+    host: str
+    proof: bytes
+
+
+#: Says whether a claim holds, and the account's plan has the relay: None, or why not.
+Check = Callable[[Claim], Awaitable[Code | None]]
+
+
+class _Outbox:
+    """What a link's device shall be sent, in order."""
+
+    def __init__(self) -> None:
+        self.messages: deque[bytes] = deque()
+        self.control = 0
+        self.code: Code | None = None
+        self._bell = asyncio.Event()
+
+    def put(self, message: Message) -> bool:
+        """Returns False if the device has let too much pile up."""
+        if message.type is not Type.DATA:
+            self.control += 1
+        self.messages.append(message.encode())
+        self._bell.set()
+        return self.control <= MOST_CONTROL
+
+    def finish(self, code: Code) -> None:
+        if self.code is None:
+            self.code = code
+            self._bell.set()
+
+    async def take(self) -> bytes | None:
+        """The next message, or None after the last one."""
+        while not self.messages:
+            if self.code is not None:
+                return None
+            self._bell.clear()
+            await self._bell.wait()
+        message = self.messages.popleft()
+        if message[0] != Type.DATA:
+            self.control -= 1
+        return message
+
+
+class Rendezvous:
+    """The ASGI application for the links of all accounts; run `keep` beside it."""
+
+    def __init__(
+        self, check: Check, *, switch: Switch | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.switch = switch or Switch()
+        self._check = check
+        self._clock = clock
+        self._outboxes: dict[Link, _Outbox] = {}
+        self._strangers = 0
+        self._closing = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: SendASGI) -> None:
+        if (await receive())["type"] != "websocket.connect":
+            return
+        if self._closing or self._strangers >= MOST_STRANGERS:
+            await send({"type": "websocket.close", "code": Code.RESTARTING if self._closing else Code.TOO_MANY})
+            return
+        await send({"type": "websocket.accept"})
+        self._strangers += 1
+        try:
+            link = await self._admit(scope, receive, send)
+        finally:
+            self._strangers -= 1
+        if link is not None:
+            await self._serve(link, receive, send)
+
+    async def keep(self) -> None:
+        """Pass on credit that was held back, and forget idle counters; until cancelled."""
+        forget = self._clock() + FORGET_SECONDS
+        while True:
+            await asyncio.sleep(TICK_SECONDS if self.switch.is_holding else 1.0)
+            now = self._clock()
+            self._dispatch(self.switch.tick(now))
+            if now >= forget:
+                self.switch.forget_idle(now)
+                forget = now + FORGET_SECONDS
+
+    def expel(self, account: bytes, device: bytes | None, code: Code) -> None:
+        """End the links of a device, or of a whole account."""
+        for link in self.switch.of_account(account):
+            if device is None or link.device == device:
+                self._dispatch(self.switch.expel(link, code))
+
+    async def close(self, *, after: float, spread: float) -> None:
+        """Tell everybody to come back, from `after` seconds on, spread over so many; then end all links."""
+        self._closing = True
+        said = wire.event({"kind": "restarting", "after_ms": int(after * 1000), "spread_ms": int(spread * 1000)})
+        for link, outbox in list(self._outboxes.items()):
+            outbox.put(said)
+            self._dispatch(self.switch.expel(link, Code.RESTARTING))
+
+    # One link
+
+    async def _admit(self, scope: Scope, receive: Receive, send: SendASGI) -> Link | None:
+        """Have the device prove itself. Returns None where it did not; the socket is closed then."""
+        nonce = secrets.token_bytes(32)
+        await send({"type": "websocket.send", "bytes": Message(Type.HELLO, 0, nonce).encode()})
+        code: Code | None = Code.REFUSED
+        try:
+            async with asyncio.timeout(AUTH_SECONDS):
+                claim = _claim(await receive(), nonce, _host(scope))
+                if claim is None:
+                    return None
+                code = await self._check(claim)
+        except FrameMalformed:
+            code = Code.MALFORMED
+        except TimeoutError:
+            code = Code.REFUSED
+        else:
+            if code is None:
+                link, outs = self.switch.join(claim.account, claim.device, claim.role)
+                if link is not None:
+                    self._outboxes[link] = _Outbox()
+                self._dispatch(outs)
+                if link is not None:
+                    return link
+                code = Code.TOO_MANY
+        await send({"type": "websocket.close", "code": int(code or Code.REFUSED)})
+        return None
+
+    async def _serve(self, link: Link, receive: Receive, send: SendASGI) -> None:
+        outbox = self._outboxes[link]
+        writing = asyncio.create_task(self._write(outbox, send))
+        reading = asyncio.create_task(self._read(link, outbox, receive))
+        try:
+            await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
+            if not writing.done():
+                # The device is gone, or the switch ended it and its last words may still get through.
+                self._dispatch(self.switch.leave(link))
+                outbox.finish(Code.DONE)
+                await asyncio.wait({writing}, timeout=LAST_WORDS_SECONDS)
+        finally:
+            self._dispatch(self.switch.leave(link))
+            del self._outboxes[link]
+            for task in (reading, writing):
+                task.cancel()
+            await asyncio.gather(reading, writing, return_exceptions=True)
+
+    async def _read(self, link: Link, outbox: _Outbox, receive: Receive) -> None:
+        """Give what comes to the switch, until the socket closes, the link ends, or nothing comes for 40 s."""
+        heard = self._clock()
+        while outbox.code is None:
+            try:
+                async with asyncio.timeout(PING_SECONDS):
+                    event = await receive()
+            except TimeoutError:
+                if self._clock() - heard > DEAD_SECONDS - PING_SECONDS:
+                    return
+                outbox.put(Message(Type.PING, 0, secrets.token_bytes(8)))
+                continue
+            heard = self._clock()
+            if event["type"] == "websocket.disconnect":
+                return
+            try:
+                message = wire.decode(event.get("bytes") or b"")
+            except FrameMalformed:
+                self._dispatch(self.switch.expel(link, Code.MALFORMED))
+                return
+            self._dispatch(self.switch.receive(link, message, heard))
+
+    async def _write(self, outbox: _Outbox, send: SendASGI) -> None:
+        """Send what is in the outbox as fast as the device takes it, then the closing code."""
+        while (message := await outbox.take()) is not None:
+            await send({"type": "websocket.send", "bytes": message})
+        with contextlib.suppress(Exception):  # it may be closed from the other side already
+            await send({"type": "websocket.close", "code": int(outbox.code or Code.DONE)})
+
+    def _dispatch(self, outs: Iterable[Out]) -> None:
+        for out in outs:
+            outbox = self._outboxes.get(out.link)
+            if outbox is None:
+                continue
+            match out:
+                case End(_, code):
+                    outbox.finish(code)
+                case Send(link, message):
+                    if not outbox.put(message):
+                        self._dispatch(self.switch.expel(link, Code.TOO_MANY))
+
+
+def _claim(event: MutableMapping[str, Any], nonce: bytes, host: str) -> Claim | None:
+    """Read AUTH; None if the socket closed. Raises FrameMalformed."""
+    if event["type"] != "websocket.receive":
+        return None
+    message = wire.decode(event.get("bytes") or b"")
+    if message.type is not Type.AUTH:
+        raise FrameMalformed
+    payload = message.payload
+    return Claim(payload[:16], payload[16:32], payload[32], nonce, host, payload[33:])
+
+
+def _host(scope: Scope) -> str:
+    """The name in the Host header, without its port."""
+    headers = dict(scope.get("headers", ()))
+    text: str = headers.get(b"host", b"").decode("latin-1")
+    return text.rpartition("]")[0].strip("[") if text.startswith("[") else text.partition(":")[0]
