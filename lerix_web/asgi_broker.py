@@ -21,6 +21,8 @@ from django.http.request import split_domain_port, validate_host
 from lerix_web.assets import Application, Message, Receive, Scope, Send, StaticFiles
 from lerix_web.guard import HEADERS, LOOPBACK, SINGLE
 from relay.api import MAX_REQUEST, PREFIX, Problem
+from relay.broker.links import rendezvous
+from relay.protocol.link import PATH
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lerix_web.settings.broker")
 
@@ -39,17 +41,26 @@ class Stopped(Exception):
 
 
 class Front:
-    """ASGI middleware around everything the broker answers; ``hosts`` as in ALLOWED_HOSTS."""
+    """ASGI middleware around everything the broker answers; ``hosts`` as in ALLOWED_HOSTS.
 
-    def __init__(self, application: Application, hosts: Iterable[str], *, body_limit: int = MAX_REQUEST) -> None:
+    ``links`` takes the devices' WebSockets.
+    """
+
+    def __init__(
+        self, application: Application, links: Application, hosts: Iterable[str], *, body_limit: int = MAX_REQUEST
+    ) -> None:
         self.application = application
+        self.links = links
         self.hosts = list(hosts)
         self.body_limit = body_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            await receive()  # websocket.connect, which ASGI wants read before the answer
-            await send({"type": "websocket.close", "code": 1008})
+            if self._may_link(scope):
+                await self.links(scope, receive, send)
+            else:
+                await receive()  # websocket.connect, which ASGI wants read before the answer
+                await send({"type": "websocket.close", "code": 1008})
             return
         if scope["type"] != "http":
             await self.application(scope, receive, send)
@@ -62,6 +73,18 @@ class Front:
             await self.application(scope, self._limited(headers, receive), send)
         except Stopped as stopped:
             await _answer(scope, send, stopped)
+
+    def _may_link(self, scope: Scope) -> bool:
+        """Whether a socket is a device's: at its address, under our name, and from no page of another site."""
+        headers = _headers(scope)
+        secure = headers.get(b"x-forwarded-proto", "") == "https"
+        try:
+            self._admit(scope, headers, secure=secure)
+        except Stopped:
+            return False
+        # Programs send no Origin. A page's socket would prove nothing here, but it could take up places.
+        own = f"{'https' if secure else 'http'}://{headers.get(b'host', '')}"
+        return scope["path"] == PATH and headers.get(b"origin", own) == own
 
     def _admit(self, scope: Scope, headers: dict[bytes, str], *, secure: bool) -> None:
         names = [name for name, _ in scope["headers"]]
@@ -126,4 +149,4 @@ async def _answer(scope: Scope, send: Send, stopped: Stopped) -> None:
 
 # Django describes ASGI in types of its own, which agree in substance only.
 pages = StaticFiles(cast(Application, get_asgi_application()), settings.STATIC_FOLDERS, settings.STATIC_URL)
-application = Front(pages, settings.ALLOWED_HOSTS)
+application = Front(pages, cast(Application, rendezvous), settings.ALLOWED_HOSTS)

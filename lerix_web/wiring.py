@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import platform
+import sys
 from functools import partial
+from pathlib import Path
 
 from django.conf import settings
 
@@ -15,8 +19,13 @@ from connections.codex.usage import Usage
 from connections.models import PathMemory
 from connections.openai import OpenAIPath
 from connections.paths import AccessPath, paths
+from connections.sealing_keys import SealingKeys
 from lerix_web.background import Work
 from lerix_web.following import follow_paths
+from lerix_web.paths import ROOT
+from relay.account import account
+from relay.account.account import Account
+from relay.account.embedded import EmbeddedBroker
 
 
 def user_agent() -> str:
@@ -37,9 +46,29 @@ def connect() -> None:
     )
     codex.usage = Usage.from_json(memory.usage if memory else None)
     paths.add(codex)
-    api_keys = keys.ApiKeys(settings.LERIX_HOME, settings.LERIX_OPENAI_BASE_URL, user_agent())
+    # One for both, so that nobody is asked twice at once to unlock a keyring.
+    sealing_keys = SealingKeys(settings.LERIX_HOME)
+    api_keys = keys.ApiKeys(
+        settings.LERIX_HOME, settings.LERIX_OPENAI_BASE_URL, user_agent(), sealing_keys=sealing_keys
+    )
     keys.install(api_keys)
     api_keys.load()
+    own = Account(
+        embedded_broker(settings.LERIX_HOME),
+        user_agent(),
+        fixed_address=settings.LERIX_BROKER_URL,
+        sealing_keys=sealing_keys,
+    )
+    account.install(own)
+    own.load()
+
+
+def embedded_broker(folder: Path) -> EmbeddedBroker:
+    """Return the account broker of a data folder, which is started when it is first used."""
+    command = [sys.executable, "-m", "lerix_web.cli", "broker", "--embedded"]
+    # Where this very program was found, so that the child is the same version.
+    environment = dict(os.environ.items()) | {"LERIX_HOME": str(folder)}
+    return EmbeddedBroker(command, environment, ROOT)
 
 
 def works(path: AccessPath) -> list[Work]:
@@ -63,11 +92,11 @@ def background_tasks() -> list[Work]:
     return [
         ("access paths", partial(follow_paths, paths, works)),
         ("removed API keys", keys.installed().purge),
+        ("account", account.installed().follow),
     ]
 
 
 async def shutdown() -> None:
     """End what must be stored before the process ends."""
-    await generate.stop_all()
-    for path in paths.all():
-        await path.aclose()
+    # Side by side: there are two seconds for all of it.
+    await asyncio.gather(generate.stop_all(), account.installed().aclose(), *(path.aclose() for path in paths.all()))

@@ -13,6 +13,7 @@ from chat import preferences
 from chat.models import Chat, Message, Preference
 from connections.models import ApiKey, CatalogueEntry, PathMemory, SealingRecord
 from lerix_web.admin.site import Shown, Site
+from relay.account.models import BrokerSetting, Membership, Notice
 
 site = Site(name="admin")
 
@@ -102,6 +103,31 @@ class SealingPages(Shown):
     fields = ("place", "created")
 
 
+class MembershipPages(Shown):
+    """Whose account this device is in. Not its keys, which nothing but `relay.account.vault` opens."""
+
+    list_display = ("email", "state", "broker", "created")
+    list_filter = ("state",)
+    search_fields = ("email",)
+    fields = ("email", "state", "broker", "account", "created")
+
+
+class NoticePages(Shown):
+    """What happened on other devices."""
+
+    list_display = ("name", "kind", "when")
+    list_filter = ("kind", "when")
+    search_fields = ("name",)
+    fields = ("name", "kind", "device", "when")
+
+
+class BrokerSettingPages(Shown):
+    """Which broker is used while nobody is signed in."""
+
+    list_display = ("address",)
+    fields = ("address",)
+
+
 class PreferenceForm(Form):
     """The value of one setting, as JSON."""
 
@@ -143,3 +169,6 @@ site.register(PathMemory, PathPages)
 site.register(ApiKey, ApiKeyPages)
 site.register(SealingRecord, SealingPages)
 site.register(Preference, PreferencePages)
+site.register(Membership, MembershipPages)
+site.register(Notice, NoticePages)
+site.register(BrokerSetting, BrokerSettingPages)

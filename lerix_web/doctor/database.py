@@ -27,7 +27,7 @@ NAME: Final = "Database"
 @dataclass(frozen=True)
 class Kept:
     """What the database says about access paths: the models known and switched on, when they were fetched last (aware,
-    UTC), whose account Codex auth used, and of API keys their number and where their sealing keys are kept."""
+    UTC), whose account Codex auth used, how many API keys there are, and where sealing keys are kept."""
 
     known: int = 0
     enabled: int = 0
@@ -106,6 +106,7 @@ def kept(path: Path, codex: str) -> Kept:
             memories = _rows(connection, "SELECT path, account, fetched FROM connections_pathmemory")
             keys = _rows(connection, "SELECT id FROM connections_apikey WHERE removed_at IS NULL")
             places = _rows(connection, "SELECT place FROM connections_sealingrecord")
+            places += _rows(connection, "SELECT sealing_place FROM account_membership")
     except sqlite3.Error:
         return Kept()
     known, enabled = counts[0] if counts else (0, 0)

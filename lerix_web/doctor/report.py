@@ -11,25 +11,22 @@ from typing import Final
 
 from connections.codex.path import CodexPath
 from lerix_web import paths
-from lerix_web.doctor import database, machine, services
+from lerix_web.doctor import broker, database, machine, services
 from lerix_web.doctor.finding import Finding, Level
 
 # The words' colours on a terminal, by the codes of ECMA-48.
 COLOURS: Final = {Level.OK: "32", Level.WARN: "33", Level.PROBLEM: "31"}
 
 
-# Lerix speaks to no account broker, so there is none whose state could be looked at.
-BROKER: Final = Finding("Broker", Level.OK, "No account broker is used: everything is on this computer.")
-
-
 @dataclass(frozen=True)
 class Installation:
-    """What is examined; `hosts` are addresses by the name of what is there."""
+    """What is examined; `hosts` are addresses by the name of what is there, `broker` is what the environment names."""
 
     folder: Path
     port: int
     codex_home: Path
     hosts: Sequence[tuple[str, str]]
+    broker: str = ""
 
 
 async def examine(this: Installation) -> list[Finding]:
@@ -47,8 +44,9 @@ async def examine(this: Installation) -> list[Finding]:
         _blocking("Models", lambda: database.catalogue(known, now)),
         *(_sure(name, services.host(name, address)) for name, address in this.hosts),
         _blocking("Port", lambda: machine.port(this.folder, this.port)),
+        _sure(broker.NAME, broker.broker(this.folder, this.broker)),
     )
-    return [*found, BROKER]
+    return list(found)
 
 
 async def _blocking(name: str, look: Callable[[], Finding]) -> Finding:

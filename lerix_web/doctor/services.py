@@ -66,19 +66,19 @@ def session(home: Path, known: Kept, now: datetime) -> Finding:
 
 
 async def keyring(folder: Path, known: Kept) -> Finding:
-    """Where the key that seals API keys is, or would be, kept."""
+    """Where the keys that seal API keys and the account are, or would be, kept."""
     name = "Keyring"
     usable = await SealingKeys(folder).expected() is Place.KEYRING
     if not usable and Place.KEYRING in known.places:
         return Finding(
             name,
             Level.PROBLEM,
-            "API keys are sealed with a key in the system keyring, which does not answer now.",
+            "What is stored here is sealed with a key in the system keyring, which does not answer now.",
             "Unlock the keyring, or sign in to the desktop.",
         )
     if usable:
-        return Finding(name, Level.OK, "The system keyring is usable; it keeps the key that seals API keys")
-    return Finding(name, Level.OK, "No usable system keyring; the key that seals API keys is kept in a 0600 file")
+        return Finding(name, Level.OK, "The system keyring is usable; it keeps the keys that seal what is stored")
+    return Finding(name, Level.OK, "No usable system keyring; the keys that seal what is stored are kept in 0600 files")
 
 
 async def host(name: str, address: str, *, seconds: float = SECONDS) -> Finding:

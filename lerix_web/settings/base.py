@@ -21,6 +21,7 @@ APPEND_SLASH = True
 
 # Environment, in the order of the README's table.
 LERIX_PORT = env_int("LERIX_PORT", 7717, low=0, high=65535)
+LERIX_BROKER_URL = env_url("LERIX_BROKER_URL", "", example="https://broker.example.com", bare=True)
 CODEX_HOME = env_path("CODEX_HOME", Path("~/.codex"))
 LERIX_CODEX_BASE_URL = env_url("LERIX_CODEX_BASE_URL", "https://chatgpt.com/backend-api")
 LERIX_CODEX_TOKEN_URL = env_url("LERIX_CODEX_TOKEN_URL", "https://auth.openai.com/oauth/token")
@@ -37,6 +38,7 @@ LOCAL_APPS = [
     "lerix_web",
     "connections",
     "chat",
+    "relay.account",
 ]
 # Nobody signs in to the admin, since the guard lets in only its owner: so there are no users, groups, passwords or
 # logs of who did what, and no tables for them either (see lerix_web.admin.router).

@@ -41,15 +41,16 @@ def env_int(name: str, default: int, *, low: int, high: int) -> int:
     return int(value)
 
 
-def env_url(name: str, default: str) -> str:
+def env_url(name: str, default: str, *, example: str = "", bare: bool = False) -> str:
     """Return the variable as a base address without a trailing slash: https, or http on this machine.
 
-    Raises ImproperlyConfigured; the sentence leaves the value out, since an address may carry a password.
+    `example` stands in the errors where the default is none, and `bare` refuses an address with a path. Raises
+    ImproperlyConfigured; the sentence leaves the value out, since an address may carry a password.
     """
     value = _raw(name)
     if value is None:
         return default
-    example = f"For example: {name}={default}"
+    example = f"For example: {name}={example or default}"
     try:
         parts = urlsplit(value)
         host = parts.hostname
@@ -62,6 +63,8 @@ def env_url(name: str, default: str) -> str:
         raise ImproperlyConfigured(f"{name} must start with https:// unless it names this machine. {example}")
     if parts.username is not None or parts.query or parts.fragment:
         raise ImproperlyConfigured(f"{name} must not contain a user name, a query or a fragment. {example}")
+    if bare and parts.path.strip("/"):
+        raise ImproperlyConfigured(f"{name} must end after the name and the port. {example}")
     return value.rstrip("/")
 
 

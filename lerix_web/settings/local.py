@@ -22,7 +22,8 @@ DATABASES = {
             # IMMEDIATE takes the write lock at BEGIN, where waiting works.
             "transaction_mode": "IMMEDIATE",
             "timeout": 5,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            # secure_delete: what is deleted or replaced is overwritten with zeros. Debian's SQLite does so anyway.
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=ON;",
         },
     }
 }

@@ -12,5 +12,6 @@ urlpatterns = [
     path("settings/general/", general.general, name="general"),
     path("settings/about/", about.about, name="about"),
     path("settings/connections/", include("connections.urls")),
+    path("settings/account/", include("relay.account.urls")),
     path("admin/", site.urls),
 ]

@@ -131,6 +131,10 @@ class Rendezvous:
                 self.switch.forget_idle(now)
                 forget = now + FORGET_SECONDS
 
+    def present(self) -> list[tuple[bytes, bytes]]:
+        """Whose links are here: account and device, each once."""
+        return list({(link.account, link.device): None for link in self._outboxes})
+
     def expel(self, account: bytes, device: bytes | None, code: Code) -> None:
         """End the links of a device, or of a whole account."""
         for link in self.switch.of_account(account):

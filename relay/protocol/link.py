@@ -30,6 +30,8 @@ from typing import Any, Final
 
 from relay.protocol.errors import FrameMalformed
 
+#: Where the broker takes links, below its own address.
+PATH: Final = "/relay/1/link"
 _HEAD: Final = struct.Struct(">BBI")
 MAX_MESSAGE: Final = 32 * 1024
 MAX_DATA: Final = MAX_MESSAGE - _HEAD.size
@@ -76,7 +78,7 @@ class Code(IntEnum):
 
     DONE = 4000
     MALFORMED = 4400
-    REFUSED = 4403  # no such account, device or plan
+    REFUSED = 4403  # no such account or device, or it did not prove itself
     NO_HOST = 4404  # the host is not on line
     SUPERSEDED = 4409  # the same device has dialled again
     OTHER_EPOCH = 4412  # fetch the device log, then dial again
@@ -84,7 +86,8 @@ class Code(IntEnum):
     CREDIT_EXCEEDED = 4429
     RESTARTING = 4430
     REVOKED = 4431
-    RELAY_OFF = 4432  # the host's switch, or its plan
+    RELAY_OFF = 4432  # the host's switch
+    NO_PLAN = 4433  # the account's plan has no relay
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-TEXT, BINARY = 1, 2
+TEXT, BINARY, CLOSE = 1, 2, 8
 
 
 class Client:
@@ -59,14 +59,24 @@ class Client:
     def receive(self) -> bytes:
         """Return the content of the next text or binary message; the server sends each in one frame."""
         while True:
-            first, size = self._exactly(2)
-            if size == 126:
-                (size,) = struct.unpack("!H", self._exactly(2))
-            elif size == 127:
-                (size,) = struct.unpack("!Q", self._exactly(8))
-            content = self._exactly(size)
-            if first & 0x0F in {TEXT, BINARY}:
+            opcode, content = self._frame()
+            if opcode in {TEXT, BINARY}:
                 return content
+
+    def close_code(self) -> int:
+        """Read on until the server closes the socket; return the code it gives."""
+        while True:
+            opcode, content = self._frame()
+            if opcode == CLOSE:
+                return int.from_bytes(content[:2], "big")
+
+    def _frame(self) -> tuple[int, bytes]:
+        first, size = self._exactly(2)
+        if size == 126:
+            (size,) = struct.unpack("!H", self._exactly(2))
+        elif size == 127:
+            (size,) = struct.unpack("!Q", self._exactly(8))
+        return first & 0x0F, self._exactly(size)
 
     def _exactly(self, count: int) -> bytes:
         content = b""

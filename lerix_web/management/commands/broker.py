@@ -1,5 +1,6 @@
 """``broker``: serve the account broker, make an admin for its pages, or give an account a plan."""
 
+import asyncio
 import getpass
 import json
 import os
@@ -26,7 +27,7 @@ import lerix_web
 from lerix_web import asgi_broker, cli, database, instance, paths, server, sockets
 from lerix_web.errors import InstanceError, PortError
 from lerix_web.management.announce import say
-from relay.broker import audit, house, plans, purge
+from relay.broker import audit, house, links, plans, purge
 from relay.broker.post import Carrier, Folder, Post, Smtp, Teller
 
 PORT: Final = 7718
@@ -34,6 +35,10 @@ LOCK: Final = "broker.lock"
 #: The one before may still be ending when Lerix is started again at once.
 PATIENCE: Final = 8.0
 USERNAME: Final = "admin"
+#: Seconds: when devices come back after a restart, over how long they spread, and what it takes to tell them.
+RESTART_AFTER: Final = 1.0
+RESTART_SPREAD: Final = 5.0
+LAST_WORDS: Final = 0.2
 
 
 class Command(BaseCommand):
@@ -109,8 +114,17 @@ class Command(BaseCommand):
             else:
                 say(self, f"Lerix broker is ready at {url}/")
 
-        tasks = [*post.works(), ("purge", purge.keep_purging)]
-        server.run(asgi_broker.application, sockets=listening, tasks=tasks, on_ready=ready)
+        async def stop() -> None:
+            await links.rendezvous.close(after=RESTART_AFTER, spread=RESTART_SPREAD)
+            await asyncio.sleep(LAST_WORDS)
+
+        tasks = [
+            *post.works(),
+            ("purge", purge.keep_purging),
+            ("links", links.rendezvous.keep),
+            ("who is on line", links.watch),
+        ]
+        server.run(asgi_broker.application, sockets=listening, tasks=tasks, on_ready=ready, on_stop=stop)
 
     def tell(self, message: dict[str, Any]) -> None:
         """Print one JSON line for the process that started the embedded broker. Raises OSError."""

@@ -34,6 +34,7 @@ class Command(BaseCommand):
                 ("OpenAI sign-in", settings.LERIX_CODEX_TOKEN_URL),
                 ("OpenAI platform", settings.LERIX_OPENAI_BASE_URL),
             ),
+            settings.LERIX_BROKER_URL,
         )
         found = asyncio.run(examine(this))
         if json:

@@ -1,0 +1,116 @@
+"""Who may come to the meeting place of devices, and who has to leave it again.
+
+The tables decide, not what was true when somebody came: every second the devices that are on line are looked up, so
+that a removal, a sign-out, a plan that ended or an account that is gone ends its links within two seconds, whoever
+brought it about, also another process.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from django.db.models import Q
+
+from relay.account.keys.device import Role, check_proof
+from relay.account.keys.errors import KeysError
+from relay.broker.desk import desk
+from relay.broker.models import Account, Device, hexadecimal, now
+from relay.broker.refusals import Refused
+from relay.broker.rendezvous import Claim, Rendezvous
+from relay.broker.states import plan_of
+from relay.broker.tokens import SEEN_STEP
+from relay.protocol.link import Code
+
+#: Seconds between two looks at those who are on line.
+WATCH_SECONDS: Final = 1.0
+#: Accounts in one statement.
+BATCH: Final = 400
+
+# A device, as its link names it: account and id, 16 bytes each.
+_Named = tuple[bytes, bytes]
+
+
+async def check(claim: Claim) -> Code | None:
+    """Say whether a device may come: None, or why not."""
+    try:
+        return await desk.do(partial(_check, claim))
+    except Refused:
+        return Code.RESTARTING  # too much waits for the database
+
+
+#: The meeting place of this process.
+rendezvous = Rendezvous(check)
+
+
+async def watch() -> None:
+    """Show out who may not be there any more, as work beside the requests. Never ends."""
+    while True:
+        await asyncio.sleep(WATCH_SECONDS)
+        present = rendezvous.present()
+        accounts = sorted({account for account, _ in present})
+        for start in range(0, len(accounts), BATCH):
+            some = set(accounts[start : start + BATCH])
+            mine = [named for named in present if named[0] in some]
+            for (account, device), code in (await desk.do(partial(_unwelcome, mine))).items():
+                rendezvous.expel(account, device, code)
+
+
+def _check(claim: Claim) -> Code | None:
+    row = (
+        Device.objects.filter(account=hexadecimal(claim.account), device=hexadecimal(claim.device))
+        .select_related("account__plan")
+        .defer("account__by_password", "account__by_recovery")
+        .first()
+    )
+    if row is None or row.signed_out is not None or not row.roles & claim.role:
+        return Code.REFUSED
+    if row.revoked is not None:
+        return Code.REVOKED
+    try:
+        check_proof(
+            row.public,
+            claim.proof,
+            nonce=claim.nonce,
+            account=claim.account,
+            role=Role(claim.role),
+            host=claim.host,
+        )
+    except (KeysError, ValueError):
+        return Code.REFUSED
+    if not plan_of(row.account).relay:
+        return Code.NO_PLAN
+    Device.objects.filter(pk=row.pk).update(seen=now())
+    return None
+
+
+def _unwelcome(present: Sequence[_Named]) -> dict[_Named, Code]:
+    """Those who may not be there any more, and why; the others were seen just now."""
+    ids = {hexadecimal(account) for account, _ in present}
+    accounts = {
+        account.pk: plan_of(account).relay
+        for account in Account.objects.filter(pk__in=ids).select_related("plan").defer("by_password", "by_recovery")
+    }
+    rows = Device.objects.filter(account__in=ids, device__in={hexadecimal(device) for _, device in present})
+    devices = {(row.account_id, row.device): row for row in rows.only("account_id", "device", "revoked", "signed_out")}
+    found: dict[_Named, Code] = {}
+    here: list[int] = []
+    for named in present:
+        account, device = (hexadecimal(part) for part in named)
+        row = devices.get((account, device))
+        if row is None or row.revoked is not None:
+            found[named] = Code.REVOKED
+        elif row.signed_out is not None:
+            found[named] = Code.REFUSED
+        elif not accounts.get(account, False):
+            found[named] = Code.NO_PLAN
+        else:
+            here.append(row.pk)
+    _seen(here, now())
+    return found
+
+
+def _seen(rows: Sequence[int], moment: datetime) -> None:
+    late = Q(seen__isnull=True) | Q(seen__lt=moment - SEEN_STEP)
+    Device.objects.filter(late, pk__in=rows).update(seen=moment)
