@@ -114,14 +114,19 @@ def _store(key: str, catalogue: Catalogue) -> None:
 
 
 async def follow(path: AccessPath) -> None:
-    """Tell the pages of each change of a path, and fetch its catalogue whenever it becomes ready. Never ends."""
-    was_ready = False
+    """Tell the pages of each change of a path, and fetch its catalogue whenever it becomes ready, or can be asked anew.
+
+    Never ends.
+    """
+    was_ready = could_ask = False
     async for status in path.changes():
         connections_changed.set()
-        if status.ready and not was_ready:
-            await refresh(path)
+        can_ask = status.ready or status.next_step == NextStep.RETRY
+        if (status.ready and not was_ready) or (can_ask and not could_ask):
+            # Somebody has just signed in: what the service said before that is looked at anew.
+            await refresh(path, force=not status.ready)
             connections_changed.set()
-        was_ready = status.ready
+        was_ready, could_ask = status.ready, can_ask
 
 
 async def probe(path: AccessPath) -> None:

@@ -91,6 +91,18 @@ class SealingKeys:
         self._known[key.fingerprint] = key
         return KeptKey(place, name, key.fingerprint)
 
+    async def remove(self, kept: KeptKey) -> None:
+        """Take a key away for good, so that nothing it sealed can be opened any more, wherever a copy of that lies.
+
+        Where the keyring does not answer or the file cannot be removed the key stays: nobody can be told.
+        """
+        self._known.pop(kept.fingerprint, None)
+        if kept.place is Place.FILE:
+            with contextlib.suppress(OSError):
+                self._path(kept.name).unlink(missing_ok=True)
+        else:
+            await self._bounded(_in_thread(lambda: _delete(kept.name)))
+
     async def expected(self) -> Place:
         """Where a new key would be kept, as far as can be told without writing one."""
         answer = await self._bounded(_in_thread(_is_usable))
@@ -177,9 +189,13 @@ def _set(name: str, text: str, late: threading.Event) -> bool:
     # The person may allow it after the time was over: the key lies in a file by then.
     if kept and not late.is_set():
         return True
+    _delete(name)
+    return False
+
+
+def _delete(name: str) -> None:
     with contextlib.suppress(Exception):
         keyring.delete_password(SERVICE, name)
-    return False
 
 
 def _is_usable() -> bool:

@@ -66,6 +66,15 @@ class Lines:
         return lines
 
 
+def object_in(line: bytes) -> dict[str, Any] | None:
+    """The JSON object that a line is, or None for any other line."""
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return message if isinstance(message, dict) else None
+
+
 class Child:
     """A process that was started, and the questions it was asked.
 
@@ -199,11 +208,8 @@ class Child:
                     answer.set_exception(Died("the Codex CLI ended before it answered"))
 
     def _take(self, line: bytes) -> None:
-        try:
-            message = json.loads(line)
-        except (ValueError, RecursionError):
-            return
-        if not isinstance(message, dict):
+        message = object_in(line)
+        if message is None:
             return
         number, method = message.get("id"), message.get("method")
         if isinstance(method, str):

@@ -24,6 +24,7 @@ from connections.models import ApiKey, CatalogueEntry, PathMemory, SealingRecord
 from lerix_web.admin.pages import site
 from lerix_web.admin.router import WITHOUT_TABLES
 from lerix_web.admin.site import SECRET, Shown
+from relay.account.models import BrokerSetting, Membership, Notice
 from tests.serving import TYPED, LerixProcess
 
 PLANTED = "planted-secret-1"
@@ -44,7 +45,7 @@ def _defaults() -> Iterator[None]:
 
 
 def of_lerix() -> list[type[Model]]:
-    return [model for app in ("chat", "connections") for model in apps.get_app_config(app).get_models()]
+    return [model for app in ("chat", "connections", "account") for model in apps.get_app_config(app).get_models()]
 
 
 def address(model: type[Model], page: str, *arguments: object) -> str:
@@ -70,7 +71,18 @@ def rows(db: None) -> list[Model]:
     key = ApiKey.objects.create(label="Work", sealed=PLANTED.encode(), last_four="wxyz")
     record = SealingRecord.objects.create(name="data-1", place="file", fingerprint=PLANTED[:16])
     preference = Preference.objects.create(name="theme", value="dark")
-    return [chat, message, entry, memory, key, record, preference]
+    member = Membership.objects.create(
+        state="member",
+        account="ab" * 16,
+        email="ada@example.com",
+        sealed=PLANTED.encode(),
+        sealing_place="file",
+        sealing_name=PLANTED,
+        sealing_fingerprint=PLANTED,
+    )
+    notice = Notice.objects.create(kind="added", device="cd" * 16, name="Phone", when=timezone.now())
+    setting = BrokerSetting.objects.create(address="https://broker.example.com")
+    return [chat, message, entry, memory, key, record, preference, member, notice, setting]
 
 
 def test_every_model_has_pages_or_a_reason(rows: list[Model]) -> None:

@@ -21,7 +21,11 @@ README = (ROOT / "README.md").read_text("utf-8")
 PACKAGES = ("lerix_web", "connections", "chat", "relay")
 #: The helpers that settings read their variables by; they are given the names.
 ENV_HELPERS = ROOT / "lerix_web" / "settings" / "env.py"
-ERROR_MODULES = [f"{package}.errors" for package in PACKAGES if (ROOT / package / "errors.py").exists()]
+ERROR_MODULES = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for package in PACKAGES
+    for path in sorted((ROOT / package).rglob("errors.py"))
+]
 
 Row = list[str]
 
@@ -93,7 +97,7 @@ def reads_of(source: str) -> tuple[dict[str, str | None], int]:
         match node:
             case ast.Call(func=ast.Name(id=helper), args=[name, default, *_]) if helper.startswith("env_"):
                 value = default.args[0] if isinstance(default, ast.Call) else default
-                found |= dict.fromkeys(texts(name, loops), texts(value, loops)[0])
+                found |= dict.fromkeys(texts(name, loops), next(iter(texts(value, loops)), None))
             case ast.Call(func=ast.Attribute(value=place, attr="get" | "setdefault"), args=[name, *_]):
                 names = texts(name, loops) if is_environ(place) else []
             case ast.Subscript(value=place, slice=name):
@@ -132,7 +136,8 @@ def test_the_first_table_holds_the_variables_that_are_ours() -> None:
 
 def test_the_readme_names_the_defaults_that_the_code_has() -> None:
     listed = {row[0].strip("`"): row[1].strip("`") for row in rows(section("Environment")) if len(row) == 3}
-    defaults = {name: default for name, default in reads().items() if default is not None}
+    # An empty default means that something else decides, which the table says in words.
+    defaults = {name: default for name, default in reads().items() if default}
     assert defaults
     assert {name: listed[name] for name in defaults} == defaults
 

@@ -111,3 +111,13 @@ def test_what_the_settings_promise() -> None:
     assert "messages" not in names
     assert os.fspath(settings.LERIX_HOME).startswith(os.environ["LERIX_HOME"])
     assert connection.settings_dict["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+
+
+@pytest.mark.parametrize("value", ["https://b.example.com/path", "http://broker.example.com", "broker.example.com"])
+def test_the_broker_is_named_by_a_bare_secure_address(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv(NAME, value)
+    with pytest.raises(ImproperlyConfigured, match=f"For example: {NAME}=https://b.example") as refused:
+        env_url(NAME, "", example="https://b.example", bare=True)
+    assert value not in str(refused.value)
+    monkeypatch.setenv(NAME, "https://broker.example.com:8443/")
+    assert env_url(NAME, "", example="https://b.example", bare=True) == "https://broker.example.com:8443"

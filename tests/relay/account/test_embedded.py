@@ -1,0 +1,179 @@
+"""The broker that Lerix runs as a child: started at first use, restarted when it dies, ended with its parent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from relay.account.embedded import EmbeddedBroker
+from relay.account.errors import EmbeddedFailed
+from relay.api import Purpose
+from tests.relay.account.macs import until
+
+FAKE = Path(__file__).parent / "fake_embedded.py"
+ROOT = Path(__file__).parents[3]
+
+
+def broker_of(folder: Path, *words: str, ready_seconds: float = 10.0, pause: float = 0.05) -> EmbeddedBroker:
+    command = [sys.executable, str(FAKE), str(folder), *words]
+    return EmbeddedBroker(command, dict(os.environ), folder, ready_seconds=ready_seconds, pause=pause)
+
+
+@contextlib.asynccontextmanager
+async def stopped_after(broker: EmbeddedBroker) -> AsyncIterator[EmbeddedBroker]:
+    try:
+        yield broker
+    finally:
+        await broker.stop()
+
+
+def starts(folder: Path) -> int:
+    return len(list(folder.glob("start-*")))
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+async def test_it_starts_when_its_address_is_asked_for(tmp_path: Path) -> None:
+    async with stopped_after(broker_of(tmp_path, "noise", "long", "ready")) as broker:
+        assert (broker.running, broker.wanted, broker.pid, starts(tmp_path)) == (False, False, None, 0)
+        addresses = await asyncio.gather(*(broker.address() for _ in range(3)))
+        assert set(addresses) == {"http://localhost:7001"}
+        assert (broker.running, starts(tmp_path)) == (True, 1)
+        pid = broker.pid
+        assert pid is not None
+    assert not is_running(pid)
+    assert not broker.running
+    with pytest.raises(EmbeddedFailed):
+        await broker.address()
+    assert starts(tmp_path) == 1
+
+
+async def test_it_is_started_again_when_it_dies(tmp_path: Path) -> None:
+    rung: list[bool] = []
+    async with stopped_after(broker_of(tmp_path, "ready")) as broker:
+        broker.on_change = lambda: rung.append(broker.running)
+        await broker.address()
+        pid = broker.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: not broker.running)
+        # Whoever asks meanwhile waits for the next one.
+        assert await broker.address() == "http://localhost:7002"
+        assert rung[0] is True
+        assert False in rung
+        assert rung[-1] is True
+
+
+async def test_pauses_between_starts_grow(tmp_path: Path) -> None:
+    async with stopped_after(broker_of(tmp_path, "die", pause=0.2)) as broker:
+        with pytest.raises(EmbeddedFailed):
+            await broker.address()
+        assert broker.failed
+        began = time.monotonic()
+        await until(lambda: starts(tmp_path) >= 3)
+        assert time.monotonic() - began > 0.5
+
+
+@pytest.mark.parametrize("words", [["far"], ["die"], ["noise", "die"]])
+async def test_one_that_is_no_broker_is_an_error_with_a_sentence(tmp_path: Path, words: list[str]) -> None:
+    async with stopped_after(broker_of(tmp_path, *words)) as broker:
+        with pytest.raises(EmbeddedFailed) as failed:
+            await broker.address()
+        assert "evil" not in failed.value.sentence
+        assert not broker.running
+
+
+async def test_one_that_never_becomes_ready_is_given_up(tmp_path: Path) -> None:
+    async with stopped_after(broker_of(tmp_path, ready_seconds=0.5)) as broker:
+        began = time.monotonic()
+        with pytest.raises(EmbeddedFailed):
+            await broker.address()
+        assert time.monotonic() - began < 5
+
+
+async def test_a_program_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    async with stopped_after(EmbeddedBroker(["/nonexistent/lerix"], {}, tmp_path, pause=0.05)) as broker:
+        with pytest.raises(EmbeddedFailed):
+            await broker.address()
+
+
+async def test_one_that_does_not_listen_is_killed(tmp_path: Path) -> None:
+    broker = broker_of(tmp_path, "ready", "deaf")
+    await broker.address()
+    pid = broker.pid
+    assert pid is not None
+    began = time.monotonic()
+    await broker.stop()
+    assert time.monotonic() - began < 2
+    assert not is_running(pid)
+
+
+async def test_codes_come_by_its_stdout(tmp_path: Path) -> None:
+    words = ("ready", "mail=12345678", "mail=null", "mail=short", "mail=87654321")
+    async with stopped_after(broker_of(tmp_path, *words)) as broker:
+        await broker.address()
+        mail = await broker.mail("ada@example.com", Purpose.CREATE, 2)
+        assert mail is not None
+        assert (mail.code, broker.mark()) == ("87654321", 3)
+        assert "87654321" not in repr(mail)
+        assert (await broker.mail("ada@example.com", Purpose.CREATE, 0)) == mail
+
+
+async def test_a_code_that_is_too_old_or_for_somebody_else_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relay.account.embedded.MAIL_SECONDS", 0.1)
+    async with stopped_after(broker_of(tmp_path, "ready", "mail=12345678")) as broker:
+        await broker.address()
+        await until(lambda: broker.mark() == 1)
+        assert await broker.mail("eve@example.com", Purpose.CREATE, 0) is None
+        assert await broker.mail("ada@example.com", Purpose.ERASE, 0) is None
+        assert await broker.mail("ada@example.com", Purpose.CREATE, 1) is None
+        now = time.monotonic()
+        broker._clock = lambda: now + 901
+        assert await broker.mail("ada@example.com", Purpose.CREATE, 0) is None
+
+
+PARENT = """
+import asyncio, sys
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from relay.account.embedded import EmbeddedBroker
+
+async def main():
+    broker = EmbeddedBroker([sys.executable, {fake!r}, {folder!r}, "ready"], {{}}, Path({folder!r}))
+    await broker.address()
+    print(broker.pid, flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+    script = PARENT.format(root=str(ROOT), fake=str(FAKE), folder=str(tmp_path))
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        assert is_running(child)
+        parent.kill()
+    end = time.monotonic() + 10
+    while is_running(child):
+        assert time.monotonic() < end
+        time.sleep(0.02)
