@@ -17,8 +17,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import os
-import platform
 import random
 import statistics
 import sys
@@ -33,7 +31,7 @@ from typing import Any
 import httpx
 
 from benchmarks.bed import Figure, ms, others_at_work, quantile
-from benchmarks.streaming import table
+from benchmarks.streaming import report
 from connections.secrets import Secret
 from relay.account.keys import flows, password
 from relay.account.keys.device import EVERY_ROLE
@@ -218,10 +216,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{name} ... (processors {noise[-1]:.0%} in use by others)", file=sys.stderr, flush=True)
         with BrokerProcess() as broker:
             figures += PARTS[name](broker, quick=options.quick)
-    machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
-    print(f"{machine}; others used {min(noise):.0%} to {max(noise):.0%} of the processors between the parts.\n")
-    print(table(figures))
-    return 0 if all(each.met is not False for each in figures) else 1
+    return report(figures, noise)
 
 
 if __name__ == "__main__":

@@ -58,6 +58,14 @@ def table(figures: Sequence[Figure]) -> str:
     )
 
 
+def report(figures: Sequence[Figure], noise: Sequence[float]) -> int:
+    """Print the table below the machine and what others used of it; return the exit code, 1 where an aim is missed."""
+    machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+    print(f"{machine}; others used {min(noise):.0%} to {max(noise):.0%} of the processors between the parts.\n")
+    print(table(figures))
+    return 0 if all(each.met is not False for each in figures) else 1
+
+
 def main(arguments: Sequence[str]) -> int:
     """Measure and print. Each part gets a Lerix of its own, so that none finds what another left behind."""
     options = parse(arguments)
@@ -74,10 +82,7 @@ def main(arguments: Sequence[str]) -> int:
         for each in found:
             print(f"  {each.name}: {each.value}", file=sys.stderr, flush=True)
         figures += found
-    machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
-    print(f"{machine}; others used {min(noise):.0%} to {max(noise):.0%} of the processors between the parts.\n")
-    print(table(figures))
-    return 0 if all(each.met is not False for each in figures) else 1
+    return report(figures, noise)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from django.core.asgi import get_asgi_application
 from django.http.request import split_domain_port, validate_host
 
 from lerix_web.assets import Application, Message, Receive, Scope, Send, StaticFiles
-from lerix_web.guard import HEADERS, LOOPBACK, SINGLE
+from lerix_web.guard import HEADERS, LOOPBACK, SINGLE, limited
 from relay.api import MAX_REQUEST, PREFIX, Problem
 from relay.broker.links import rendezvous
 from relay.protocol.link import PATH
@@ -98,20 +98,7 @@ class Front:
 
     def _limited(self, headers: dict[bytes, str], receive: Receive) -> Receive:
         too_much = Stopped(413, Problem.TOO_LARGE, f"This is more than {self.body_limit // 2**20} MB.")
-        length = headers.get(b"content-length", "")
-        if length and (not length.isdigit() or int(length[:20]) > self.body_limit):
-            raise too_much
-        taken = 0
-
-        async def limited() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > self.body_limit:
-                raise too_much  # a body without a length; Django reads it before any view runs
-            return message
-
-        return limited
+        return limited(receive, headers.get(b"content-length", ""), self.body_limit, too_much)
 
 
 def _headers(scope: Scope) -> dict[bytes, str]:

@@ -169,20 +169,7 @@ class Guard:
 
     def _limited(self, request: "Request", receive: Receive) -> Receive:
         too_much = Refused(413, f"This is more than {self.body_limit // 2**20} MB, the most Lerix takes at once.")
-        length = request.header(b"content-length")
-        if length and (not length.isdigit() or int(length[:20]) > self.body_limit):
-            raise too_much
-        taken = 0
-
-        async def limited() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > self.body_limit:
-                raise too_much  # a body without a length; Django reads it before any view runs
-            return message
-
-        return limited
+        return limited(receive, request.header(b"content-length"), self.body_limit, too_much)
 
     async def _refuse(self, refused: Refused, scope: Scope, send: Send) -> None:
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
@@ -267,6 +254,26 @@ class Request:
             return {name: morsel.value for name, morsel in SimpleCookie(self.header(b"cookie")).items()}
         except CookieError:
             return {}
+
+
+def limited(receive: Receive, length: str, limit: int, too_much: Exception) -> Receive:
+    """Return a receive that gives at most so many bytes of body; `length` is the Content-Length that was sent, or "".
+
+    Raises `too_much`, here for a length that says so, and while receiving for a body that grows beyond it.
+    """
+    if length and (not length.isdigit() or int(length[:20]) > limit):
+        raise too_much
+    taken = 0
+
+    async def counting() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > limit:
+            raise too_much  # a body without a length; Django reads it before any view runs
+        return message
+
+    return counting
 
 
 def _admit(request: Request) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.core.cache import cache
 from django.db import transaction
 
-from relay.account.keys.device import check_proof
+from relay.account.keys.device import Role, check_proof
 from relay.account.keys.errors import KeysError
 from relay.account.keys.names import SEALED_NAME
 from relay.api import NONCE_SECONDS, Problem
@@ -20,6 +20,7 @@ from relay.broker.calls import Call
 from relay.broker.limits import MINUTE, counted
 from relay.broker.models import Device, Token, TokenKind, hexadecimal, now
 from relay.broker.refusals import Refused
+from relay.broker.rendezvous import Claim
 from relay.broker.states import log_of, state_of
 
 EITHER: Final = (TokenKind.UNLOCK, TokenKind.SESSION)
@@ -68,23 +69,31 @@ def session(call: Call, message: Proof) -> Session:
         raise Refused(Problem.DEVICE_REFUSED)
     if not digests.nonce_holds(message.nonce, message.account, message.device, int(time.time())):
         raise Refused(Problem.DEVICE_REFUSED)
-    try:
-        check_proof(
-            device.public,
-            message.proof,
-            nonce=message.nonce,
-            account=message.account,
-            role=message.role,
-            host=call.host,
-        )
-    except KeysError:
-        raise Refused(Problem.DEVICE_REFUSED) from None
+    proof = Claim(message.account, message.device, int(message.role), message.nonce, call.host, message.proof)
+    if not proves(device, proof):
+        raise Refused(Problem.DEVICE_REFUSED)
     # Marked once the proof holds, so that only the device itself can use it up.
     kept = NONCE_SECONDS + 2 * digests.CLOCK_SECONDS
     if not cache.add(f"nonce-{hexadecimal(message.nonce)}", True, kept):
         raise Refused(Problem.DEVICE_REFUSED)
     Device.objects.filter(pk=device.pk).update(seen=now())
     return tokens.session(device.account, device)
+
+
+def proves(device: Device, claim: Claim) -> bool:
+    """Whether a claim is proved by the keys of the device it names."""
+    try:
+        check_proof(
+            device.public,
+            claim.proof,
+            nonce=claim.nonce,
+            account=claim.account,
+            role=Role(claim.role),
+            host=claim.host,
+        )
+    except (KeysError, ValueError):
+        return False
+    return True
 
 
 def account(call: Call) -> AccountState:

@@ -13,9 +13,8 @@ from typing import Final
 
 from django.db.models import Q
 
-from relay.account.keys.device import Role, check_proof
-from relay.account.keys.errors import KeysError
 from relay.broker.desk import desk
+from relay.broker.devices import proves
 from relay.broker.models import Account, Device, hexadecimal, now
 from relay.broker.refusals import Refused
 from relay.broker.rendezvous import Claim, Rendezvous
@@ -68,16 +67,7 @@ def _check(claim: Claim) -> Code | None:
         return Code.REFUSED
     if row.revoked is not None:
         return Code.REVOKED
-    try:
-        check_proof(
-            row.public,
-            claim.proof,
-            nonce=claim.nonce,
-            account=claim.account,
-            role=Role(claim.role),
-            host=claim.host,
-        )
-    except (KeysError, ValueError):
+    if not proves(row, claim):
         return Code.REFUSED
     if not plan_of(row.account).relay:
         return Code.NO_PLAN
