@@ -164,6 +164,8 @@ class Streams:
     def give_up(self, stream: int, code: int = CANCELLED) -> None:
         """Tell the peer that nobody wants this any more; harmless for one that is over."""
         inbox = self._inboxes.pop(stream, None)
+        for piece in inbox.pieces if inbox is not None else ():
+            self.session.consume(stream, len(piece))
         self.session.reset(stream, code)
         if inbox is not None:
             inbox.error = inbox.error or StreamEnded(code)

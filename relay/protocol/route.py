@@ -70,6 +70,10 @@ class _Route:
         frame = self.session.pull()
         return None if frame is None else self._send.encrypt(frame)
 
+    def leave(self) -> None:
+        """Another route has taken the session over: this one says and hears nothing more."""
+        self.state = State.CLOSED
+
     def close(self) -> None:
         """The link is gone. The session, if there is one, is kept and waits for another."""
         if self.state is State.CONFIRMED and self.session is not None:

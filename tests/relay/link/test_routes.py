@@ -1,0 +1,237 @@
+"""Requests between two devices over the broker's switch: cut, resumed, given up, refused."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from relay.account.keys.primitives import agreement_public
+from relay.link.carrier import RouteClosed
+from relay.link.host import Incoming
+from relay.link.streams import StreamEnded
+from relay.protocol.errors import HandshakeFailed
+from relay.protocol.headers import Answer, Request
+from relay.protocol.link import Code
+from relay.protocol.route import Log
+from tests.relay.link.wire import PHONE, World, soon, whole, world
+
+GET = Request("GET", "/models")
+executed: Counter[str] = Counter()
+
+
+def post(number: int) -> Request:
+    return Request("POST", "/responses", (("accept", "text/event-stream"),), f"{number:032x}")
+
+
+async def body_of(incoming: Incoming) -> bytes:
+    parts = []
+    while data := await incoming.streams.read(incoming.stream):
+        parts.append(data)
+    return b"".join(parts)
+
+
+async def echo(incoming: Incoming) -> None:
+    """Answer with what was sent, three times, in pieces."""
+    with contextlib.suppress(StreamEnded):
+        body = await body_of(incoming)
+        executed[incoming.request.idem or ""] += 1
+        incoming.streams.answer(incoming.stream, Answer(200, (("x", "y"),)))
+        for _ in range(3):
+            for start in range(0, len(body), 7000):
+                await incoming.streams.write(incoming.stream, body[start : start + 7000])
+        incoming.streams.end(incoming.stream)
+
+
+async def ask(made: World, request: Request, body: bytes = b"") -> bytes:
+    async with asyncio.timeout(20):
+        reply = await made.remote.ask(request, body)
+        assert reply.answer.status == 200
+        return b"".join([part async for part in reply])
+
+
+async def test_a_request_is_answered_over_the_encrypted_route() -> None:
+    async with world(echo) as made:
+        assert await ask(made, post(1), b"hello") == b"hello" * 3
+        assert made.peer_logs == [made.notes.log]
+        assert made.host.remotes == {PHONE}
+
+
+async def test_bodies_larger_than_every_window_pass_whole() -> None:
+    async with world(echo) as made:
+        body = bytes(range(256)) * 9000
+        assert await ask(made, post(2), body) == body * 3
+
+
+async def test_many_requests_at_once_do_not_mix() -> None:
+    async with world(echo) as made:
+        bodies = [bytes([number]) * (number * 1000) for number in range(1, 30)]
+        answers = await asyncio.gather(*(ask(made, post(100 + at), body) for at, body in enumerate(bodies)))
+        assert answers == [body * 3 for body in bodies]
+
+
+@pytest.mark.parametrize("every", [15, 23, 61, 150])
+async def test_cuts_of_either_link_lose_nothing_and_do_nothing_twice(every: int) -> None:
+    executed.clear()
+    async with world(echo) as made:
+
+        async def cut_often() -> None:
+            while True:
+                made.cut_at = made.sent + every
+                await soon(lambda: made.sent >= made.cut_at)
+
+        cutting = asyncio.create_task(cut_often())
+        bodies = [bytes([number]) * 60_000 for number in range(5)]
+        try:
+            answers = await asyncio.gather(*(ask(made, post(number), body) for number, body in enumerate(bodies)))
+        finally:
+            cutting.cancel()
+        assert answers == [body * 3 for body in bodies]
+        assert set(executed.values()) == {1}
+        assert made.cuts > 0
+
+
+async def test_a_reader_that_stops_reading_stops_the_writer_and_not_the_others() -> None:
+    written = 0
+
+    async def endless(incoming: Incoming) -> None:
+        nonlocal written
+        if incoming.request.method == "POST":
+            await echo(incoming)
+            return
+        incoming.streams.answer(incoming.stream, Answer(200))
+        with contextlib.suppress(StreamEnded):
+            while True:
+                await incoming.streams.write(incoming.stream, bytes(10_000))
+                written += 10_000
+
+    async with world(endless) as made:
+        slow = await made.remote.ask(GET)
+        for _ in range(20):
+            assert await ask(made, post(7), b"quick") == b"quick" * 3
+        assert written <= 300_000
+        await slow.aclose()
+
+
+async def test_a_request_given_up_by_the_device_is_told_to_the_host() -> None:
+    async def slow(incoming: Incoming) -> None:
+        incoming.streams.answer(incoming.stream, Answer(200))
+        with contextlib.suppress(StreamEnded):
+            await incoming.streams.write(incoming.stream, b"first")
+
+    async with world(slow) as made:
+        reply = await made.remote.ask(GET)
+        assert await anext(aiter(reply)) == b"first"
+        await reply.aclose()
+        await soon(lambda: made.given_up)
+
+
+async def test_a_host_that_gives_up_is_told_to_the_device() -> None:
+    async def refuse(incoming: Incoming) -> None:
+        incoming.streams.give_up(incoming.stream, 2)
+
+    async with world(refuse) as made:
+        with pytest.raises(StreamEnded) as ended:
+            await made.remote.ask(GET)
+        assert ended.value.code == 2
+
+
+async def test_without_a_host_the_device_learns_it_and_finds_it_later() -> None:
+    async with world(echo, connected=False) as made:
+        made.mac.down()
+        made.host.link_down()
+        await soon(lambda: made.remote.code == Code.NO_HOST)
+        with pytest.raises(RouteClosed):
+            await made.remote.ask(GET)
+        made.mac.up()
+        made.remote.wake()
+        async with asyncio.timeout(5):
+            await made.remote.ready()
+        assert await ask(made, post(3), b"x") == b"xxx"
+
+
+@pytest.mark.parametrize(
+    ("what", "code"),
+    [
+        ("removed", Code.REVOKED),
+        ("another key", HandshakeFailed.code),
+        ("older epoch", Code.OTHER_EPOCH),
+        ("newer epoch", Code.OTHER_EPOCH),
+        ("newer log", Code.OTHER_EPOCH),
+        ("another history", HandshakeFailed.code),
+    ],
+)
+async def test_a_device_that_does_not_belong_gets_no_session(what: str, code: int) -> None:
+    async with world(echo, connected=False) as made:
+        made.remote.link_down()
+        if what == "removed":
+            made.notes.keys.clear()
+        elif what == "another key":
+            made.notes.keys[PHONE] = agreement_public(bytes([99]) * 32)
+        elif what.endswith("epoch"):
+            made.terms = replace(made.terms, epoch=2 if what == "older epoch" else 4)
+        else:
+            log = Log(8, b"x" * 32) if what == "newer log" else Log(7, b"x" * 32)
+            made.terms = replace(made.terms, log=log)
+        made.remote.wake()
+        await soon(lambda: made.remote.code == code)
+        assert not made.remote.connected
+        assert made.host.remotes == frozenset()
+        assert bool(made.notes.looked) == (what in {"removed", "newer epoch", "newer log"})
+
+
+async def test_an_expelled_device_is_out_at_once_and_its_requests_end() -> None:
+    async def wait(incoming: Incoming) -> None:
+        incoming.streams.answer(incoming.stream, Answer(200))
+
+    async with world(wait) as made:
+        reply = await made.remote.ask(GET)
+        made.notes.keys.clear()
+        made.host.expel(PHONE)
+        with pytest.raises(StreamEnded):
+            await whole(reply)
+        assert made.host.remotes == frozenset()
+
+
+@pytest.mark.parametrize(("minutes", "resumed"), [(9, True), (11, False)])
+async def test_a_phone_that_slept_goes_on_after_nine_minutes_and_begins_anew_after_eleven(
+    minutes: int, resumed: bool
+) -> None:
+    release = asyncio.Event()
+
+    async def late(incoming: Incoming) -> None:
+        with contextlib.suppress(StreamEnded):
+            incoming.streams.answer(incoming.stream, Answer(200))
+            await release.wait()
+            await incoming.streams.write(incoming.stream, b"the whole answer")
+            incoming.streams.end(incoming.stream)
+
+    async with world(late) as made:
+        reply = await made.remote.ask(GET)
+        made.now = made.clock()
+        made.phone.down()
+        made.remote.link_down()
+        await soon(lambda: not made.host.remotes)
+        made.now += minutes * 60
+        made.host.sweep()
+        release.set()
+        made.phone.up()
+        made.remote.wake()
+        if resumed:
+            assert await whole(reply) == b"the whole answer"
+        else:
+            with pytest.raises(StreamEnded):
+                await whole(reply)
+
+
+async def test_one_session_goes_on_through_many_routes() -> None:
+    async with world(echo) as made:
+        await soon(lambda: made.host.remotes)
+        before = set(made.host._kept)
+        for number in range(5):
+            made.remote.link_down()
+            await soon(lambda: made.remote.connected and len(made.peer_logs) == number + 2)  # noqa: B023
+            assert await ask(made, post(number), b"x") == b"xxx"
+        assert set(made.host._kept) == before
+        assert made.host._half_open == 0
