@@ -21,7 +21,7 @@ class Account:
 
     `fixed_address` is what LERIX_BROKER_URL says, or "". Everything that talks to the broker takes up to a minute where
     that does not answer, and raises AccountError; what it says was not changed was not. One thing at a time is done:
-    the next one waits.
+    the next one waits, but for `sign_out`.
     """
 
     def __init__(
@@ -175,12 +175,18 @@ class Account:
         """Give a device another name, which the broker cannot read."""
         await changing.rename(self._desk, device, name)
 
-    async def trust(self, digits_confirmed: bool) -> None:
-        """Say whether the digits of `view.digits` are those on the other device. Raises NothingToConfirm."""
-        await following.trust(self._desk, digits_confirmed)
+    async def trust(self, equal: bool, digits: str) -> None:
+        """Say whether `digits`, which `view.digits` were when they were shown, are those on the other device.
+
+        Raises NothingToConfirm, and CodesChanged where other digits are to be compared by now: then nothing was done.
+        """
+        await following.trust(self._desk, equal, digits)
 
     async def sign_out(self) -> None:
-        """Erase the account from this device, also without a network; then tell the broker, if it can be reached."""
+        """Erase the account from this device, also without a network; then tell the broker, if it can be reached.
+
+        It waits for nothing: what is under way is broken off, and raises CutOff.
+        """
         await leaving.sign_out(self._desk)
 
     async def set_broker(self, address: str) -> None:

@@ -20,19 +20,21 @@ def normalise(text: str) -> str:
         typed = f"https://{typed}"
     try:
         url = httpx.URL(typed) if len(typed) <= _LONGEST and typed.isprintable() else httpx.URL()
-        host = url.raw_host.decode("ascii")
+        # With and without the dot of the root it is the same name; brokers and their certificates have it without.
+        host = url.raw_host.decode("ascii").removesuffix(".")
         port = url.port
     except (httpx.InvalidURL, UnicodeError):
         raise AddressUnusable from None
-    secure = url.scheme == "https" or (url.scheme == "http" and url.host in LOOPBACK)
+    secure = url.scheme == "https" or (url.scheme == "http" and host in LOOPBACK)
     # The end of the text shows a bare "?" or "#" too, which the URL's parts do not.
     bare = url.raw_path == b"/" and not url.userinfo and not url.fragment and typed[-1] not in "?#"
-    if not secure or not bare or not _HOST.fullmatch(host) or not 0 < (443 if port is None else port) <= 65535:
+    named = _HOST.fullmatch(host) and not host.endswith(".")
+    if not secure or not bare or not named or not 0 < (443 if port is None else port) <= 65535:
         raise AddressUnusable
     bracketed = f"[{host}]" if ":" in host else host
     return f"{url.scheme}://{bracketed}" + (f":{port}" if port is not None else "")
 
 
 def host_of(address: str) -> str:
-    """The name that a device's proof is bound to: in lower case, without brackets and port."""
-    return httpx.URL(address).raw_host.decode("ascii").strip("[]").lower()
+    """The name that a device's proof is bound to: in lower case, without brackets, port and the dot of the root."""
+    return httpx.URL(address).raw_host.decode("ascii").strip("[]").removesuffix(".").lower()

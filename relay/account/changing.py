@@ -10,7 +10,7 @@ from connections.secrets import Secret
 from relay.account import strength
 from relay.account.creating import check_retyped
 from relay.account.desk import Desk, Member
-from relay.account.errors import KeysRefused, NotKept, NotSignedIn, StoredAway, ThisDevice
+from relay.account.errors import KeysRefused, NotKept, NotSignedIn, StoredAway, ThisDevice, Unsettled
 from relay.account.following import with_session
 from relay.account.keys import flows
 from relay.account.keys.errors import DeviceNotListed
@@ -26,11 +26,15 @@ from relay.account.signing_in import leaving, without
 
 @dataclass(frozen=True)
 class Renewing:
-    """A change that waits until its recovery key is copied. `pk` is the membership that it was made for."""
+    """A change that waits until its recovery key is copied. `pk` is the membership that it was made for.
+
+    `lost` says that it was sent already, and nobody knows whether the broker took it.
+    """
 
     access: Access = field(repr=False)
     changed: Recoverable = field(repr=False)
     pk: int
+    lost: bool = False
 
 
 async def open_member(desk: Desk, password: Secret) -> tuple[Member, Access]:
@@ -163,7 +167,11 @@ async def _member_of(desk: Desk, held: Renewing) -> Member:
 async def _commit(desk: Desk, pending_id: str, held: Renewing) -> Access:
     """Commit a change whose recovery key was shown: it cannot be made again with the same key."""
     try:
-        state = await commit(desk, await desk.client(), held.access, held.changed)
+        state = await commit(desk, await desk.client(), held.access, held.changed, lost=held.lost)
+    except Unsettled:
+        # It may count already, so it must not be called void the next time.
+        desk.pendings.go_on(pending_id, held=replace(held, lost=True))
+        raise
     except (Conflict, WrongLogin):  # another change came first; WrongLogin, where that was a new password
         desk.pendings.drop(pending_id)
         raise RecoveryKeyUnused from None

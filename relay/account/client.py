@@ -24,7 +24,7 @@ from connections.network import error_from_network
 from relay import api
 from relay.account import refusals
 from relay.account.address import LOOPBACK, host_of
-from relay.account.errors import AccountError, AnswerLost, AnswerUnexpected, Unreachable
+from relay.account.errors import AccountError, AnswerLost, AnswerUnexpected, Unreachable, Unsettled
 from relay.account.keys.flows import AccountUpdate
 from relay.account.keys.holders import AuthKey, RecoveryAuth
 from relay.api import Problem, Purpose
@@ -61,6 +61,7 @@ _PROBLEMS: Final[dict[Problem, type[AccountError]]] = {
     Problem.TICKET_ENDED: refusals.TicketEnded,
     Problem.TOKEN_ENDED: refusals.TokenEnded,
     Problem.DEVICE_REFUSED: refusals.DeviceRefused,
+    Problem.PROOF_REFUSED: refusals.ProofRefused,
     Problem.NOT_FOUND: refusals.NotFound,
     Problem.UPDATE_REFUSED: refusals.UpdateRefused,
     Problem.SIGN_UP_CLOSED: refusals.SignUpClosed,
@@ -95,13 +96,17 @@ class Limits:
 
 
 class BrokerClient:
-    """One account broker. `address` is as `address.normalise` gives it. Every call raises AccountError."""
+    """One account broker. `address` is as `address.normalise` gives it. Every call raises AccountError.
+
+    `parent` is for the broker that Lerix runs itself: what shows it that its own parent asks.
+    """
 
     def __init__(
         self,
         address: str,
         user_agent: str,
         *,
+        parent: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         limits: Limits | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -113,6 +118,7 @@ class BrokerClient:
         self.host = host_of(address)
         self.limits = limits or Limits()
         self.pause = sleep
+        self.parent = parent
         self._user_agent = user_agent
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
@@ -186,7 +192,8 @@ class BrokerClient:
 
     async def rename(self, session: str, device: bytes, name: bytes) -> None:
         """Keep another sealed name of a device."""
-        await self._again("PUT", f"devices/{device.hex()}/name", _nothing, {"name": encode(name)}, token=session)
+        body = {"name": encode(name)}
+        await self._again("PUT", f"devices/{device.hex()}/name", _nothing, body, token=session, changes=True)
 
     async def sign_out(self, session: str) -> None:
         """Say that this device holds no keys any more."""
@@ -195,15 +202,32 @@ class BrokerClient:
     # How
 
     async def _again(
-        self, method: str, path: str, read: Callable[[Any], T], body: Any = None, *, token: str | None = None
+        self,
+        method: str,
+        path: str,
+        read: Callable[[Any], T],
+        body: Any = None,
+        *,
+        token: str | None = None,
+        changes: bool = False,
     ) -> T:
-        """As `_ask`, a few times where no answer comes: for what may be done twice."""
-        for attempt in range(self.limits.retries):
+        """As `_ask`, a few times where no answer comes: for what may be done twice.
+
+        Where it `changes` something, a refusal after a lost answer says nothing of what was done before: Unsettled.
+        """
+        lost = False
+        for attempt in range(self.limits.retries + 1):
             try:
                 return await self._ask(method, path, read, body, token=token)
             except AnswerLost:
+                lost = True
+            except AccountError as error:
+                if not (changes and lost) or isinstance(error, refusals.TokenEnded):
+                    raise
+                raise Unsettled from None
+            if attempt < self.limits.retries:
                 await self.pause(backoff(self.limits.pause, attempt))
-        return await self._ask(method, path, read, body, token=token)
+        raise Unsettled if changes else AnswerLost
 
     async def _ask(
         self, method: str, path: str, read: Callable[[Any], T], body: Any = None, *, token: str | None = None
@@ -235,13 +259,16 @@ class BrokerClient:
 
     def _new(self) -> httpx.AsyncClient:
         limits = self.limits
+        headers = {"User-Agent": self._user_agent, "Accept": "application/json", "Accept-Encoding": "identity"}
+        if self.parent is not None:
+            headers[api.PARENT_HEADER] = self.parent
         return httpx.AsyncClient(
             base_url=self.address,
             transport=self._transport,
             # No proxy and no certificates from the environment: the connection is the one that the address says.
             trust_env=False,
             follow_redirects=False,
-            headers={"User-Agent": self._user_agent, "Accept": "application/json", "Accept-Encoding": "identity"},
+            headers=headers,
             timeout=httpx.Timeout(connect=limits.connect, write=limits.write, read=limits.read, pool=limits.connect),
             limits=httpx.Limits(max_connections=8, max_keepalive_connections=2, keepalive_expiry=60.0),
         )

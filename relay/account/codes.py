@@ -29,11 +29,10 @@ async def request(desk: Desk, client: BrokerClient, email: str, purpose: Purpose
 
     Raises AddressTaken and AddressUnknown there: whoever sits at this computer may know who has an account on it.
     """
-    mark = desk.embedded.mark()
     ticket = (await client.ticket(email, purpose)).ticket
     if desk.address:
         return ticket, None
-    mail = await desk.embedded.mail(email, purpose, mark)
+    mail = await desk.embedded.mail(ticket)
     if mail is not None and mail.code is None:
         raise AddressTaken if purpose is Purpose.CREATE else AddressUnknown
     return ticket, mail.code if mail is not None else None

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
 
 from connections.secrets import Secret
 from relay.account import codes, strength
-from relay.account.client import BrokerClient, backoff
+from relay.account.client import BrokerClient
 from relay.account.codes import Coded
 from relay.account.desk import TRIES, Desk, email_of
 from relay.account.errors import AccountError, AnswerLost, AnswerUnexpected, KeysRefused, Unreachable, Unsettled
@@ -22,16 +21,13 @@ from relay.account.keys.device import EVERY_ROLE
 from relay.account.keys.errors import KeysError
 from relay.account.keys.flows import Created
 from relay.account.keys.names import normalise_name
-from relay.account.opening import check_state
+from relay.account.opening import check_state, rest
 from relay.account.pending import Kind, Pending, Step
 from relay.account.signing_in import enter, settle
 from relay.account.vault import Keys
 from relay.api import Purpose
 from relay.api.messages import Creation
 from relay.api.states import AccountState
-
-# Seconds before a creation whose answer was lost is sent again.
-_PAUSE: Final = 0.4
 
 
 @dataclass(frozen=True)
@@ -73,13 +69,15 @@ async def finish(desk: Desk, pending_id: str, retyped: Mapping[int, str]) -> Non
         client = await desk.client()
         keys = Keys(created.device, created.after.workspace, created.after.known)
         row = desk.vault.joining
-        if row is None or row.account != account.hex():
+        # Where it waits here from an earlier try, the broker may have taken it then.
+        lost = row is not None and row.account == account.hex()
+        if row is None or not lost:
             await settle(desk)
             desk.require_signed_out()
             row = await desk.vault.join(desk.address, account, pending.email, keys, recovered=False)
             desk.wake.set()  # for `settle`, should this break off
         try:
-            state = await _create(client, Creation(held.ticket, created.update), pending.email)
+            state = await _create(client, Creation(held.ticket, created.update), pending.email, lost=lost)
         except Unsettled:
             raise
         except AccountError:
@@ -100,9 +98,12 @@ def check_retyped(made: flows.Recoverable | Created, pending: Pending, retyped: 
         raise KeysRefused(error) from None
 
 
-async def _create(client: BrokerClient, creation: Creation, email: str) -> AccountState:
-    """Send it until it is known what came of it; sending it again does no harm. Raises Unsettled."""
-    lost = False
+async def _create(client: BrokerClient, creation: Creation, email: str, *, lost: bool) -> AccountState:
+    """Send it until it is known what came of it; sending it again does no harm.
+
+    Once an answer was lost, no refusal says that the broker has not taken it: only Unsettled is raised then, and
+    `settle` finds out by the keys themselves.
+    """
     for attempt in range(TRIES):
         try:
             state = await client.create(creation)
@@ -112,7 +113,11 @@ async def _create(client: BrokerClient, creation: Creation, email: str) -> Accou
         except Unreachable:
             if not lost:
                 raise
+        except AccountError:
+            if not lost:
+                raise
+            raise Unsettled from None
         else:
             return state
-        await client.pause(backoff(_PAUSE, attempt))
+        await rest(client, attempt)
     raise Unsettled

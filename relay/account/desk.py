@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
+import weakref
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from relay.account.errors import (
     AlreadySignedIn,
     BrokerFixed,
     BrokerInUse,
+    CutOff,
     KeysRefused,
     NotKept,
     NotSignedIn,
@@ -97,6 +99,9 @@ class Desk:
         self._acting = asyncio.Lock()
         self._working = asyncio.Semaphore(1)
         self._tasks: set[asyncio.Task[Any]] = set()
+        # Of these, what nothing breaks off, and what was broken off.
+        self._first: set[asyncio.Task[Any]] = set()
+        self._cut: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
 
     def load(self) -> None:
         """Read what is stored."""
@@ -116,13 +121,29 @@ class Desk:
 
     # One thing at a time
 
-    async def act(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Do `work` alone, and to its end: a person who closes the page must not cut it in the middle."""
+    async def act(self, work: Callable[[], Coroutine[Any, Any, T]], *, first: bool = False) -> T:
+        """Do `work` alone, and to its end: a person who closes the page must not cut it in the middle.
+
+        What goes `first` breaks off, as a crash would, what is under way and what waits; those raise CutOff.
+        """
+        if first:
+            for running in self._tasks - self._first:
+                if running not in self._cut:
+                    self._cut.add(running)
+                    running.cancel()
         # An empty context: it may outlive the request that began it.
         task = asyncio.get_running_loop().create_task(self._alone(work), context=contextvars.Context())
         self._tasks.add(task)
+        if first:
+            self._first.add(task)
         task.add_done_callback(self._done)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            waiting = asyncio.current_task()
+            if task in self._cut and waiting is not None and not waiting.cancelling():
+                raise CutOff from None
+            raise
 
     async def _alone(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         async with self._acting:
@@ -135,6 +156,7 @@ class Desk:
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
+        self._first.discard(task)
         if not task.cancelled():
             task.exception()  # whoever waited for it has it; nobody may have waited
 
@@ -170,10 +192,13 @@ class Desk:
 
     async def client(self) -> BrokerClient:
         """Who speaks to the broker in use; starts the embedded one where it is that. Raises EmbeddedFailed."""
-        address = self.address or await self.embedded.address()
-        if self._client is None or self._client.address != address:
+        address, parent = self.address, None
+        if not address:
+            address = await self.embedded.address()
+            parent = self.embedded.token
+        if self._client is None or (self._client.address, self._client.parent) != (address, parent):
             await self.close_client()
-            self._client = self._new_client(address)
+            self._client = self._new_client(address, parent)
         return self._client
 
     async def close_client(self) -> None:
@@ -209,8 +234,10 @@ class Desk:
         await self.close_client()
         self.wake.set()
 
-    def _new_client(self, address: str) -> BrokerClient:
-        return BrokerClient(address, self._user_agent, transport=self._transport, limits=self._limits)
+    def _new_client(self, address: str, parent: str | None = None) -> BrokerClient:
+        return BrokerClient(
+            address, self._user_agent, parent=parent, transport=self._transport, limits=self._limits
+        )
 
     # What there is to show
 

@@ -1,19 +1,23 @@
 """The account broker that Lerix runs itself: a child process, started at first use and ended with its parent.
 
 It is `lerix broker --embedded`, whose stdout carries lines of JSON: {"ready": "http://localhost:7718"} once it listens,
-and {"mail": {"to", "purpose", "code", "minutes"}} for each e-mail that another broker would send. Its stdin is a pipe
-that nobody writes into: however the parent ends, the pipe closes, and so the child ends too. One that dies is started
-again, after 1, 2, 4 ... 60 seconds.
+and {"mail": {"to", "purpose", "ticket", "code", "minutes"}} for each e-mail that another broker would send; "ticket" is
+`ticket_digest` of the one that asked for it. Its stdin is a pipe that gets one line, a secret of this start, and then
+stays open: however the parent ends, the pipe closes, and so the child ends too. Whoever asks it anything shows the
+secret in the header X-Lerix-Parent, for every user of this computer can reach its port. One that dies is started again,
+after 1, 2, 4 ... 60 seconds.
 """
 
 import asyncio
 import contextlib
 import contextvars
+import hashlib
 import os
+import secrets
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +25,8 @@ from connections.changes import Signal, heard
 from connections.codex.cli_process import Lines, object_in
 from relay.account.address import LOOPBACK, host_of, normalise
 from relay.account.errors import AccountError, EmbeddedFailed
-from relay.api import CODE_DIGITS, Purpose
+from relay.api import CODE_DIGITS
+from relay.api.fields import decode
 
 #: Seconds.
 READY_SECONDS: Final = 30.0
@@ -32,6 +37,7 @@ FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
 #: Bytes of one line; codes that are kept.
 _LINE: Final = 8192
+_DIGEST: Final = 2 * hashlib.sha256().digest_size
 _MOST_MAILS: Final = 32
 
 
@@ -39,12 +45,13 @@ _MOST_MAILS: Final = 32
 class Mail:
     """An e-mail that was not sent. `code` is None where it only says that there is, or is not, such an account."""
 
-    number: int
-    code: str | None
+    code: str | None = field(repr=False)
     ends: float
 
-    def __repr__(self) -> str:
-        return f"Mail({self.number})"
+
+def ticket_digest(ticket: str) -> str:
+    """How a mail names the ticket that it belongs to: SHA-256 of its bytes, in hexadecimal digits."""
+    return hashlib.sha256(decode(ticket)).hexdigest()
 
 
 class EmbeddedBroker:
@@ -74,13 +81,13 @@ class EmbeddedBroker:
         #: Called then as well.
         self.on_change: Callable[[], None] = lambda: None
         self._address: str | None = None
+        self._token = ""
         self._failed = False
         self._was_ready = False
         self._closed = False
         self._keeping: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
-        self._mails: dict[tuple[str, str], Mail] = {}
-        self._mailed = 0
+        self._mails: dict[str, Mail] = {}
 
     @property
     def running(self) -> bool:
@@ -96,6 +103,11 @@ class EmbeddedBroker:
     def failed(self) -> bool:
         """Whether the last start came to nothing."""
         return self._failed and not self.running
+
+    @property
+    def token(self) -> str:
+        """What shows the child of this moment that its parent asks; "" before the first start. A secret."""
+        return self._token
 
     @property
     def pid(self) -> int | None:
@@ -115,21 +127,12 @@ class EmbeddedBroker:
             raise EmbeddedFailed
         return self._address
 
-    def mark(self) -> int:
-        """A number to hand to `mail`: only mails that come after it count there."""
-        return self._mailed
-
-    async def mail(self, to: str, purpose: Purpose, after: int) -> Mail | None:
-        """The newest mail to an address, waited for a little where there is none after `after` yet."""
-        key = (to, purpose.value)
-
-        def there() -> bool:
-            found = self._mails.get(key)
-            return found is not None and found.number > after
-
-        await self._until(there, MAIL_SECONDS)
-        found = self._mails.get(key)
-        return found if found is not None and found.number > after and found.ends > self._clock() else None
+    async def mail(self, ticket: str) -> Mail | None:
+        """The mail that a ticket asked for, waited for a little. Others may ask for mails to the same address."""
+        digest = ticket_digest(ticket)
+        await self._until(lambda: digest in self._mails, MAIL_SECONDS)
+        found = self._mails.get(digest)
+        return found if found is not None and found.ends > self._clock() else None
 
     async def stop(self) -> None:
         """End it for good: it sees the end of its stdin, and after a second a signal."""
@@ -172,10 +175,13 @@ class EmbeddedBroker:
             start_new_session=True,
         )
         self._process = process
-        stdout = process.stdout
-        if stdout is None:
-            raise ValueError("a child is heard through a pipe")
+        stdin, stdout = process.stdin, process.stdout
+        if stdin is None or stdout is None:
+            raise ValueError("a child is spoken to and heard through pipes")
+        # Another one for each start: what takes the port of a child that died must not learn what counts at the next.
+        self._token = secrets.token_urlsafe(32)
         try:
+            stdin.write(f"{self._token}\n".encode("ascii"))
             lines = Lines(_LINE)
             started = self._clock()
             while True:
@@ -208,15 +214,14 @@ class EmbeddedBroker:
         self._ring()
 
     def _keep_mail(self, mail: Mapping[str, Any]) -> None:
-        to, purpose, code, minutes = (mail.get(name) for name in ("to", "purpose", "code", "minutes"))
-        if not isinstance(to, str) or not isinstance(purpose, str):
+        ticket, code, minutes = (mail.get(name) for name in ("ticket", "code", "minutes"))
+        if not isinstance(ticket, str) or len(ticket) != _DIGEST:
             return
         if code is not None and not (isinstance(code, str) and len(code) == CODE_DIGITS and code.isdigit()):
             return
         lasts = 60.0 * minutes if isinstance(minutes, int) and 0 < minutes <= 60 else 900.0
-        self._mailed += 1
-        self._mails.pop((to, purpose), None)
-        self._mails[to, purpose] = Mail(self._mailed, code, self._clock() + lasts)
+        self._mails.pop(ticket, None)
+        self._mails[ticket] = Mail(code, self._clock() + lasts)
         while len(self._mails) > _MOST_MAILS:
             del self._mails[next(iter(self._mails))]
 

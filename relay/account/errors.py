@@ -10,12 +10,14 @@ AccountError                       code, sentence, field, retry_after; never hol
 │   ├── BrokerFixed                the environment names the broker
 │   ├── BrokerInUse                signed in there
 │   ├── ThisDevice                 a device cannot remove itself
-│   └── NothingToConfirm           no new signing key waits to be confirmed
+│   ├── NothingToConfirm           no new signing key waits to be confirmed
+│   └── CodesChanged               another one waits than the one whose digits were compared
 ├── PendingEnded                   what was begun is gone: too long ago, or Lerix was restarted
 ├── PendingElsewhere               what was begun waits for another step
 ├── Unreachable                    no connection to the broker was made; nothing was sent
 ├── AnswerLost                     a request was sent, and its answer did not come
 │   └── Unsettled                  so often that nobody knows whether the change was made
+│       └── CutOff                 broken off by signing out
 ├── AnswerUnexpected               not the answer of an account broker
 ├── EmbeddedFailed                 the broker that Lerix runs did not start
 ├── StoredAway                     what is sealed on this device cannot be opened now
@@ -132,6 +134,16 @@ class NothingToConfirm(NotNow):
     sentence = "There is no code to compare any more. Nothing was changed. Reload the page."
 
 
+class CodesChanged(NotNow):
+    """Digits were compared, and by then another signing key was waiting."""
+
+    code = "codes-changed"
+    sentence = (
+        "Another code has come since the one that you compared, so nothing was trusted and nothing was changed. "
+        "Compare the code that is shown now."
+    )
+
+
 class ThisDevice(NotNow):
     """A device cannot remove itself."""
 
@@ -181,6 +193,16 @@ class Unsettled(AnswerLost):
     sentence = (
         "The account broker stopped answering in the middle, so it is not known yet whether the change was made. "
         "Nothing is lost: either the old state holds or the new one. Try again when the broker can be reached."
+    )
+
+
+class CutOff(Unsettled):
+    """Somebody signed out while this was on its way."""
+
+    code = "cut-off"
+    sentence = (
+        "This was broken off because you signed out here, so it is not known whether the account broker has done it. "
+        "Sign in again to see what holds."
     )
 
 

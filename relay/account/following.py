@@ -12,7 +12,15 @@ from typing import Final, TypeVar
 from connections.changes import heard
 from relay.account.client import BrokerClient
 from relay.account.desk import Desk, Member, Session
-from relay.account.errors import AccountError, CodesDiffer, KeysRefused, NothingToConfirm, StoredLost
+from relay.account.errors import (
+    AccountError,
+    CodesChanged,
+    CodesDiffer,
+    CutOff,
+    KeysRefused,
+    NothingToConfirm,
+    StoredLost,
+)
 from relay.account.keys import flows
 from relay.account.keys.errors import (
     BundleRolledBack,
@@ -64,6 +72,8 @@ async def refresh(desk: Desk) -> None:
         if desk.vault.joining is not None:
             await desk.act(lambda: settle(desk))
         await _look(desk)
+    except CutOff:
+        return  # signed out meanwhile: there is nothing to tell of an account that is not here any more
     except AccountError as error:
         _failed(desk, error)
 
@@ -207,8 +217,8 @@ async def _removed(desk: Desk, member: Member, error: AccountError) -> None:
     desk.failed(error)
 
 
-async def trust(desk: Desk, confirmed: bool) -> None:
-    """Take over the new signing key that waits, or refuse it for good."""
+async def trust(desk: Desk, equal: bool, digits: str) -> None:
+    """Take over the new signing key of these digits, or refuse it for good; never another one that came since."""
 
     async def work() -> None:
         member = await desk.member()
@@ -216,7 +226,9 @@ async def trust(desk: Desk, confirmed: bool) -> None:
         cause = error.cause if isinstance(error, KeysRefused) else None
         if not isinstance(cause, SigningKeyChanged):
             raise NothingToConfirm
-        if not confirmed:
+        if "".join(digits.split()) != "".join(cause.digits.split()):
+            raise CodesChanged
+        if not equal:
             await desk.vault.keep(member.row, replace(member.keys, distrusted=cause.signing_key))
             desk.failed(CodesDiffer())
             return
@@ -232,6 +244,8 @@ async def trust(desk: Desk, confirmed: bool) -> None:
         await desk.act(work)
     except KeysRefused as error:
         _failed(desk, error)
+        if isinstance(error.cause, SigningKeyChanged):
+            raise CodesChanged from None
         raise
 
 

@@ -7,6 +7,7 @@ beside its field and with what was typed, but never with a password, a recovery 
 from __future__ import annotations
 
 import platform
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,7 +27,7 @@ LONGEST: Final = 2000
 # Seconds. A sentence says how long to wait; from here on the time when that is over helps too.
 _LONG_WAIT: Final = 60
 
-#: What has been done, told on the next page; the address of the page holds only the name.
+#: What has been done, told on the next page.
 SAID: Final = {
     "created": "Your account is ready, and this device is signed in.",
     "signed-in": "This device is signed in.",
@@ -106,9 +107,46 @@ def is_piece(request: HttpRequest) -> bool:
     return bool(getattr(request, "htmx", False))
 
 
-def moved(request: HttpRequest, name: str, *arguments: str, said: str = "") -> HttpResponse:
-    """Send the browser to another page, where `said` is told (a name in SAID)."""
-    address = reverse(f"account:{name}", args=arguments) + (f"?{urlencode({'said': said})}" if said else "")
+class Notes:
+    """What the next page tells, once, under a name that nobody can guess: a link from elsewhere says nothing.
+
+    In memory only; where there are too many, the oldest goes.
+    """
+
+    MOST: Final = 32
+
+    def __init__(self) -> None:
+        self._notes: dict[str, Note] = {}
+
+    def leave(self, note: Note) -> str:
+        """Keep it, and return its name."""
+        while len(self._notes) >= self.MOST:
+            del self._notes[next(iter(self._notes))]
+        name = secrets.token_urlsafe(12)
+        self._notes[name] = note
+        return name
+
+    def take(self, name: str) -> Note:
+        """What was left under a name; nothing where it was told already."""
+        return self._notes.pop(name, Note())
+
+
+@dataclass(frozen=True)
+class Note:
+    """Words, and whether they are bad news."""
+
+    words: str = ""
+    bad: bool = False
+
+
+notes: Final = Notes()
+
+
+def moved(request: HttpRequest, name: str, *arguments: str, said: str = "", note: Note | None = None) -> HttpResponse:
+    """Send the browser to another page, where `said` (a name in SAID) or a note is told."""
+    told = note or Note(SAID.get(said, ""))
+    query = f"?{urlencode({'said': notes.leave(told)})}" if told.words else ""
+    address = reverse(f"account:{name}", args=arguments) + query
     if is_piece(request):
         return HttpResponse(headers={"HX-Redirect": address})
     response = HttpResponseRedirect(address)

@@ -9,9 +9,10 @@ from typing import Final
 from connections.secrets import Secret
 from relay.account.changing import open_member, remove
 from relay.account.client import BrokerClient
-from relay.account.desk import Desk, Member, Session
-from relay.account.errors import AccountError, AnswerLost
-from relay.account.refusals import NotFound, TokenEnded
+from relay.account.desk import TRIES, Desk, Member, Session
+from relay.account.errors import AccountError, AnswerLost, AnswerUnexpected, Unreachable, Unsettled
+from relay.account.opening import Access, rest
+from relay.account.refusals import DeviceRefused, NotFound, TokenEnded
 from relay.account.signing_in import prove
 
 # Seconds that the broker may take to hear of it.
@@ -19,8 +20,11 @@ _PATIENCE: Final = 5.0
 
 
 async def sign_out(desk: Desk) -> None:
-    """Erase the account here, also what is left of one that was removed; then tell the broker."""
-    await desk.act(lambda: _sign_out(desk))
+    """Erase the account here, also what is left of one that was removed; then tell the broker.
+
+    Whoever signs out may have a reason to hurry, and a broker that does not answer must not hold the keys here.
+    """
+    await desk.act(lambda: _sign_out(desk), first=True)
 
 
 async def _sign_out(desk: Desk) -> None:
@@ -42,18 +46,62 @@ async def delete(desk: Desk, password: Secret) -> None:
     """Delete the account at the broker, then here."""
 
     async def work() -> None:
-        _, access = await open_member(desk, password)
-        client = await desk.client()
-        try:
-            await client.delete(access.token)
-        except AnswerLost:
-            # Where it was done, its tokens are gone.
-            with contextlib.suppress(TokenEnded, NotFound):
-                await client.delete(access.token)
+        member, access = await open_member(desk, password)
+        await _delete(await desk.client(), member, access)
         await _forget(desk)
         await desk.close_client()
 
     await desk.act(work)
+
+
+async def _delete(client: BrokerClient, member: Member, access: Access) -> None:
+    """Send it until it is known that it was done. Raises Unsettled where nobody tells."""
+    token, lost = access.token, False
+    for attempt in range(TRIES):
+        try:
+            await client.delete(token)
+        except (AnswerLost, AnswerUnexpected):
+            lost = True
+        except Unreachable:
+            if not lost:
+                raise
+        except (TokenEnded, NotFound):
+            # A token ends with the account, and by itself.
+            if not lost:
+                raise
+            if await _is_gone(client, member):
+                return
+            token = await _anew(access)
+            continue
+        except AccountError:
+            if not lost:
+                raise
+            raise Unsettled from None
+        else:
+            return
+        await rest(client, attempt)
+    raise Unsettled
+
+
+async def _is_gone(client: BrokerClient, member: Member) -> bool:
+    """Whether the broker knows this device no more, which is so where its account is gone. Raises Unsettled."""
+    try:
+        await prove(client, member.account, member.keys.device)
+    except DeviceRefused:
+        return True
+    except AccountError:
+        raise Unsettled from None
+    return False
+
+
+async def _anew(access: Access) -> str:
+    """Another token, for what may have been done with the one before. Raises Unsettled."""
+    if access.again is None:
+        raise Unsettled
+    try:
+        return await access.again()
+    except AccountError:
+        raise Unsettled from None
 
 
 async def sign_out_everywhere(desk: Desk, password: Secret) -> None:

@@ -116,13 +116,16 @@ def check_state(state: AccountState, email: str, account: bytes | None) -> None:
         raise KeysRefused(AnswerMalformed())
 
 
-async def commit(desk: Desk, client: BrokerClient, access: Access, changed: Changed) -> AccountState:
+async def commit(
+    desk: Desk, client: BrokerClient, access: Access, changed: Changed, *, lost: bool = False
+) -> AccountState:
     """Send a change until it is known whether the broker took it. Returns what the account then is.
 
-    Sending it again does no harm: the broker takes one update of a revision. Raises Conflict where another change came
-    first, Unsettled where the answer never came, and other AccountErrors where this change was certainly not taken.
+    Sending it again does no harm: the broker takes one update of a revision. `lost` says that an answer to this very
+    change was lost before. Raises Conflict where another change came first, Unsettled where nobody tells, and other
+    AccountErrors where this change was certainly not taken.
     """
-    token, lost = access.token, False
+    token = access.token
     for attempt in range(TRIES):
         try:
             state = await client.update(token, changed.update)
@@ -147,20 +150,27 @@ async def commit(desk: Desk, client: BrokerClient, access: Access, changed: Chan
             if taken is not None:
                 return taken
             raise
-        await client.pause(backoff(_PAUSE, attempt))
+        await rest(client, attempt)
     raise Unsettled if lost else TokenEnded
 
 
+async def rest(client: BrokerClient, attempt: int) -> None:
+    """Wait before something whose answer was lost is sent again."""
+    await client.pause(backoff(_PAUSE, attempt))
+
+
 async def _taken(desk: Desk, client: BrokerClient, access: Access, changed: Changed) -> AccountState | None:
-    """The account if it holds what `changed` made, else None. Raises Unsettled where nobody tells."""
+    """The account if it holds what `changed` made, None where it certainly does not. Raises Unsettled else."""
     after = changed.after
     if after.keys is None:
-        return None
+        raise Unsettled
     try:
         found = await log_in(desk, client, access.email, after.keys, account=after.account)
     except WrongLogin:
-        return None  # the password, if this is what changed
-    except (AnswerLost, Unreachable):
+        if changed.update.auth is not None:
+            return None  # the new password does not hold
+        raise Unsettled from None  # another device changed it meanwhile
+    except AccountError:
         raise Unsettled from None
     log, bundle = found.unlocked.log, found.unlocked.bundle
     holds = (

@@ -152,7 +152,7 @@ async def trust(request: HttpRequest) -> HttpResponse:
     """Take a person's word on whether the digits here are those of the other device."""
     equal = request.POST.get("equal") == "yes"
     try:
-        await installed().trust(equal)
+        await installed().trust(equal, typed(request, "digits"))
     except AccountError as error:
         return await done(request, error.sentence, bad=True)
     if not equal:

@@ -13,7 +13,7 @@ from django.template.defaultfilters import filesizeformat
 from connections.push import html, partial
 from connections.sealing_keys import Place
 from relay.account.account import installed
-from relay.account.forms import SAID, is_piece, moved
+from relay.account.forms import SAID, Note, is_piece, moved
 from relay.account.state import AccountView
 from relay.api.states import PlanFacts
 
@@ -108,13 +108,13 @@ def shown(view: AccountView) -> dict[str, Any]:
 async def done(request: HttpRequest, words: str = "", *, said: str = "", bad: bool = False) -> HttpResponse:
     """Answer what has been done: the page as it is now, with word of it; a dialog that asked for it closes.
 
-    `words` are told as they are, `said` is a name in SAID. Where a whole page is asked for, only the latter is told.
+    `words` are told as they are, `said` is a name in SAID.
     """
+    note = Note(words or SAID.get(said, ""), bad)
     if not is_piece(request):
-        return moved(request, "index", said=said)
+        return moved(request, "index", note=note)
     state = partial("#account", await html("account/state.html", shown(installed().view)))
-    context = {"words": words or SAID.get(said, ""), "bad": bad}
-    told = partial("#account-said", await html("account/said.html", context), "innerHTML")
+    told = partial("#account-said", await html("account/said.html", vars(note)), "innerHTML")
     return HttpResponse(await html("account/done.html", {}) + state + told)
 
 
@@ -127,6 +127,7 @@ class Pieces:
         self._shown: dict[str, str] = {}
         self._kind: tuple[bool, bool] | None = None
         self._alarm = False
+        self._digits: str | None = None
 
     async def new(self) -> str:
         """Return the regions that have changed since the last call; the whole where somebody signed in or out."""
@@ -134,6 +135,11 @@ class Pieces:
         kind, context = (view.signed_in, view.revoked), shown(view)
         names = self.REGIONS if view.signed_in else ("banners", "broker", "plan")
         texts = {name: await html(f"account/region_{name}.html", context) for name in names}
+        # The answer of a person is about the digits in sight: others must not slip into their place.
+        if self._digits is not None and view.digits not in {None, self._digits}:
+            texts["banners"] = self._shown.get("banners", texts["banners"])
+        else:
+            self._digits = view.digits
         fresh = {name: text for name, text in texts.items() if self._shown.get(name) != text}
         self._shown = texts
         # Beside an alarm from elsewhere, what this page said before would be wrong.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -10,17 +9,17 @@ from connections.secrets import Secret
 from relay.account import codes, strength
 from relay.account.client import BrokerClient
 from relay.account.codes import Coded
-from relay.account.desk import Desk, email_of
-from relay.account.errors import AnswerLost, KeysRefused, Unsettled
+from relay.account.desk import TRIES, Desk, email_of
+from relay.account.errors import AccountError, AnswerLost, AnswerUnexpected, KeysRefused, Unreachable, Unsettled
 from relay.account.keys import flows
 from relay.account.keys.errors import AnswerMalformed, KeysError, SigningKeyChanged
 from relay.account.keys.flows import Unlocked
 from relay.account.keys.log import Known
 from relay.account.keys.names import normalise_name
 from relay.account.keys.recovery import RecoveryKey
-from relay.account.opening import Access, change, check_state
+from relay.account.opening import Access, change, check_state, rest
 from relay.account.pending import Kind, Pending, Step
-from relay.account.refusals import Conflict, NotFound, TicketEnded
+from relay.account.refusals import Conflict
 from relay.account.signing_in import join, seen_before, settle
 from relay.api import Purpose
 from relay.api.states import Opened
@@ -31,6 +30,8 @@ class Recovering(Coded):
     """What is open once the recovery key was entered."""
 
     access: Access | None = field(default=None, repr=False)
+    #: An erasure was sent, and nobody knows whether the broker carried it out.
+    lost: bool = False
 
 
 async def start(desk: Desk, email: str) -> Pending:
@@ -106,6 +107,7 @@ async def finish(desk: Desk, pending_id: str, password: Secret, device_name: str
         access: Access = held.access
         name = await desk.work(partial(normalise_name, device_name))
         await desk.work(partial(strength.check, password, pending.email))
+        await settle(desk)
         desk.require_signed_out()
         client = await desk.client()
         if access.unlocked.keys is None:
@@ -130,14 +132,33 @@ async def finish_erasure(desk: Desk, pending_id: str) -> None:
         pending, held = desk.pendings.at(pending_id, (Kind.ERASE, Step.CONFIRM))
         client = await desk.client()
         try:
-            await client.erase(held.ticket)
-        except AnswerLost:
-            # Sent again, a ticket that was used says that it was done.
-            with contextlib.suppress(TicketEnded, NotFound):
-                await client.erase(held.ticket)
+            await _erase(client, held.ticket, lost=held.lost)
+        except Unsettled:
+            desk.pendings.go_on(pending_id, held=replace(held, lost=True))
+            raise
         desk.pendings.drop(pending_id)
         row = desk.vault.revoked
         if row is not None and row.email == pending.email:
             await desk.vault.drop(row)
 
     await desk.act(work)
+
+
+async def _erase(client: BrokerClient, ticket: str, *, lost: bool) -> None:
+    """Send it until the broker says that it is done, as it does again where it was. Raises Unsettled."""
+    for attempt in range(TRIES):
+        try:
+            await client.erase(ticket)
+        except (AnswerLost, AnswerUnexpected):
+            lost = True
+        except Unreachable:
+            if not lost:
+                raise
+        except AccountError:
+            if not lost:
+                raise
+            raise Unsettled from None
+        else:
+            return
+        await rest(client, attempt)
+    raise Unsettled

@@ -8,6 +8,7 @@ Refused                            an AccountError, see `errors`
 ├── TicketEnded                    the code was entered too long ago
 ├── TokenEnded                     the right to change the account, or a session, is over
 ├── DeviceRefused                  this device was removed, or the account is gone
+├── ProofRefused                   the proof of this device's key was not accepted; the device may well be listed
 ├── NotFound                       there is no such thing
 ├── Conflict                       the account was changed meanwhile; has `revision`
 │   └── RecoveryKeyUnused          so the recovery key that was shown counts for nothing
@@ -90,6 +91,17 @@ class DeviceRefused(Refused):
     sentence = (
         "The account broker does not accept this device any more: it was removed, or the account was deleted. Chats "
         "here are kept. Sign in again to add it."
+    )
+
+
+class ProofRefused(Refused):
+    """The broker did not accept this device's proof, which says nothing about the device: the proof is bound to a
+    moment of the broker's clock and to the name that the broker believes it was asked by."""
+
+    code = "proof-not-accepted"
+    sentence = (
+        "The account broker did not accept the proof of this device. Nothing was changed, and nothing here is lost. If "
+        "it stays so, ask whoever runs the broker to check its clock, and that its proxy passes on the Host header."
     )
 
 

@@ -21,7 +21,7 @@ from relay.account.keys.log import Known, LogState
 from relay.account.keys.names import normalise_name
 from relay.account.models import Membership
 from relay.account.opening import Access, change, check_state, commit, devices_full, log_in, open_account, seen_in
-from relay.account.refusals import Conflict, DeviceRefused, NotFound, PlanFull
+from relay.account.refusals import Conflict, DeviceRefused, PlanFull, ProofRefused
 from relay.account.vault import Keys
 from relay.api.messages import DeviceName, Proof
 from relay.api.states import AccountState
@@ -140,8 +140,8 @@ async def settle(desk: Desk) -> None:
                 known=keys.known,
             )
         )
-    except (DeviceRefused, NotFound):
-        await desk.vault.drop(row)  # the broker never took it
+    except DeviceRefused:
+        await desk.vault.drop(row)  # the broker never took it, or it was removed since
         return
     except KeysRefused as error:
         if isinstance(error.cause, DeviceRevoked):
@@ -154,7 +154,15 @@ async def settle(desk: Desk) -> None:
 
 
 async def prove(client: BrokerClient, account: bytes, device: DeviceKeys) -> str:
-    """Get a session by this device's own key. Raises DeviceRefused and others."""
+    """Get a session by this device's own key. Raises DeviceRefused, ProofRefused and others."""
+    try:
+        return await _prove(client, account, device)
+    except ProofRefused:
+        # The nonce may have grown too old on the way, as where the computer slept: once more with another one.
+        return await _prove(client, account, device)
+
+
+async def _prove(client: BrokerClient, account: bytes, device: DeviceKeys) -> str:
     nonce = (await client.nonce(DeviceName(account, device.id))).nonce
     proof = device.prove(nonce=nonce, account=account, role=Role.HOST, host=client.host)
     return (await client.session(Proof(account, device.id, nonce, Role.HOST, proof))).token

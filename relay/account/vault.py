@@ -199,11 +199,13 @@ class Vault:
     async def erase(self) -> None:
         """Delete everything, first the rows and then their sealing keys."""
         rows = list(self._rows.values())
-        await sync_to_async(_delete)(None)
+        # What was broken off may have stored a row of which nobody here has heard.
+        stored = await sync_to_async(_delete)(None)
         self._rows, self.notices = {}, ()
         self._opened.clear()
-        for row in rows:
-            await self._sealing_keys.remove(row.kept)
+        places = {row.sealing_name: row.kept for row in (*rows, *stored)}
+        for kept in places.values():
+            await self._sealing_keys.remove(kept)
 
     async def dismiss(self, notice_id: int) -> None:
         """Take a notice away."""
@@ -283,9 +285,10 @@ def _store(row: Membership, news: Collection[News]) -> tuple[Notice, ...]:
     return tuple(Notice.objects.all())
 
 
-def _delete(pk: int | None) -> None:
-    """Delete one row, or everything, so that the database files hold none of it."""
+def _delete(pk: int | None) -> tuple[Membership, ...]:
+    """Delete one row, or everything, so that the database files hold none of it. Returns the rows that were there."""
     with transaction.atomic():
+        stored = tuple(Membership.objects.all() if pk is None else Membership.objects.filter(pk=pk))
         if pk is None:
             Notice.objects.all().delete()
             Membership.objects.all().delete()
@@ -296,6 +299,7 @@ def _delete(pk: int | None) -> None:
             # Waits for readers; what they do not let go of is overwritten by the checkpoints that follow.
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     except OperationalError:
-        return  # inside somebody else's transaction
+        pass  # inside somebody else's transaction
+    return stored
 
 

@@ -1,6 +1,6 @@
 """The account as its pages show it, made from what is stored and what the broker said last."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import MAXYEAR, datetime
 
 from django.utils import timezone
@@ -10,12 +10,12 @@ from relay.account.embedded import EmbeddedBroker
 from relay.account.errors import AccountError
 from relay.account.keys.errors import KeysError
 from relay.account.keys.log import LogDevice, LogState
-from relay.account.keys.names import open_name
+from relay.account.keys.names import is_hidden, open_name
 from relay.account.keys.workspace import WorkspaceKeys
 from relay.account.models import Notice
 from relay.account.state import AccountView, BrokerView, DeviceView, NoticeView
 from relay.account.vault import Keys, Vault
-from relay.api.states import AccountState, Info
+from relay.api.states import AccountState, Info, PlanFacts
 
 UNREADABLE = "Unnamed device"
 
@@ -46,10 +46,10 @@ def view_of(vault: Vault, said: Said, embedded: EmbeddedBroker, address: str, fi
         signed_in=row is not None,
         email=shown.email if shown is not None else "",
         broker=_broker(said, embedded, address, fixed),
-        plan=state.plan if state is not None else None,
+        plan=_plan(state.plan) if state is not None else None,
         plan_until=showable(state.plan_until) if state is not None else None,
         used=state.used if state is not None else 0,
-        plans=said.info.plans if said.info is not None else (),
+        plans=tuple(map(_plan, said.info.plans)) if said.info is not None else (),
         devices=_devices(said, keys) if keys is not None else (),
         notices=tuple(NoticeView(each.pk, sentence(each), each.device) for each in vault.notices),
         problem=said.problem,
@@ -111,6 +111,12 @@ def _devices(said: Said, keys: Keys) -> tuple[DeviceView, ...]:
             )
         )
     return tuple(shown)
+
+
+def _plan(plan: PlanFacts) -> PlanFacts:
+    """A plan without what cannot be seen in its name, which is the broker's text, and the only one that is shown."""
+    name = "".join(" " if is_hidden(character) else character for character in plan.name)
+    return replace(plan, name=" ".join(name.split()) or plan.code)
 
 
 def _broker(said: Said, embedded: EmbeddedBroker, address: str, fixed: str) -> BrokerView:

@@ -15,7 +15,7 @@ from connections.changes import heard
 from connections.push import ALIVE, WAITING, message, stream
 from relay.account.account import installed
 from relay.account.errors import AccountError
-from relay.account.forms import SAID, Trouble, is_piece, moved, typed
+from relay.account.forms import Trouble, is_piece, notes, typed
 from relay.account.guide import SECTION, guide
 from relay.account.pages import Pieces, done, shown
 
@@ -26,7 +26,8 @@ LOOK: Final = 5.0
 @require_GET
 async def index(request: HttpRequest) -> HttpResponse:
     """Show the page."""
-    context = shown(installed().view) | {"words": SAID.get(request.GET.get("said", ""), "")}
+    note = notes.take(request.GET.get("said", ""))
+    context = shown(installed().view) | {"words": note.words, "bad": note.bad}
     return render(request, "account/index.html", context)
 
 
@@ -75,8 +76,6 @@ async def broker(request: HttpRequest) -> HttpResponse:
         if not is_piece(request):
             return render(request, "account/index.html", context)
         return render(request, "account/broker_form.html", context)
-    if not is_piece(request):
-        return moved(request, "index")
     return await done(request, "This broker is used from now on.")
 
 

@@ -34,6 +34,8 @@ from typing import Final
 
 VERSION: Final = 1
 PREFIX: Final = "/api/1/"
+#: By this an embedded broker knows the Lerix that started it; it answers nobody else.
+PARENT_HEADER: Final = "X-Lerix-Parent"
 #: Seconds.
 UNLOCK_SECONDS: Final = 600
 SESSION_SECONDS: Final = 12 * 3600
@@ -67,7 +69,8 @@ class Problem(StrEnum):
     WRONG_RECOVERY = "wrong-recovery"  # 401: e-mail and recovery key do not belong together
     TICKET_ENDED = "ticket-ended"  # 401: not confirmed, used, or too old
     TOKEN_ENDED = "token-ended"  # noqa: S105  (401: unlock again, or prove again)
-    DEVICE_REFUSED = "device-refused"  # 401: revoked, signed out, or its proof does not hold
+    DEVICE_REFUSED = "device-refused"  # 401: unknown, revoked or signed out
+    PROOF_REFUSED = "proof-refused"  # 401: the nonce is too old or used, or the proof is for another name: prove again
     NOT_FOUND = "not-found"  # 404
     CONFLICT = "conflict"  # 409: the account is at another `revision`
     UPDATE_REFUSED = "update-refused"  # 422: an update that breaks the account's own rules

@@ -21,7 +21,9 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
+from connections.secrets import Secret
 from relay.account.keys.device import DeviceKeys, Role
+from relay.api import PARENT_HEADER
 from relay.protocol import link as wire
 from relay.protocol.errors import FrameMalformed, ProtocolError
 from relay.protocol.link import PATH, Code, Message, Type
@@ -55,12 +57,16 @@ class LinkState:
 
 @dataclass(frozen=True)
 class Identity:
-    """Who dials, and where: `broker` is its address, for example "https://lerix.example.com"."""
+    """Who dials, and where: `broker` is its address, for example "https://lerix.example.com".
+
+    `parent` is what the embedded broker knows its own Lerix by; for any other it is None.
+    """
 
     broker: str
     account: bytes
     device: DeviceKeys
     role: Role
+    parent: Secret | None = None
 
     @property
     def url(self) -> str:
@@ -255,8 +261,10 @@ class Link:
     async def _connect(self, url: str) -> Any:
         # No proxy of the environment, no compression of what is encrypted; our own pings go through to the
         # application, which those of the protocol do not.
+        parent = self.identity.parent
         return await connect(
             url,
+            additional_headers={} if parent is None else {PARENT_HEADER: parent.reveal()},
             user_agent_header=self._user_agent,
             open_timeout=self._timing.open,
             close_timeout=2,

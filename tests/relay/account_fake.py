@@ -179,8 +179,8 @@ class FakeAccount:
     async def rename(self, device: bytes, name: str) -> None:
         self._note("rename", device, name)
 
-    async def trust(self, digits_confirmed: bool) -> None:
-        self._note("trust", digits_confirmed)
+    async def trust(self, equal: bool, digits: str) -> None:
+        self._note("trust", equal, digits)
         self.show(digits=None)
 
     async def sign_out(self) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from html import unescape
 from typing import Any
 
 import pytest
 from django.test import AsyncClient
 
-from relay.account.errors import AccountError, KeysRefused, PasswordWeak, Unreachable
+from relay.account.errors import AccountError, CodesChanged, KeysRefused, PasswordWeak, Unreachable
+from relay.account.forms import SAID, Note, Notes
 from relay.account.keys.errors import RetypeDiffers
 from relay.account.refusals import DevicesFull, SlowDown, WrongCode, WrongLogin, WrongPassword, WrongRecoveryKey
 from relay.account.state import NoticeView
@@ -18,6 +20,8 @@ from tests.relay.account_fake import DIGITS, EMAIL, KEY, SIGNED_IN, FakeAccount,
 BASE = "/settings/account/"
 PASSWORD, OTHER = "a-planted-password", "another-planted-password"
 DEVICE = device(2, "").hex
+OTHER_DIGITS = " ".join(["99999"] * 6)
+SAYS = re.compile(r'id="account-said" role="status">(.*?)</div>\s*<div class="account"', re.DOTALL)
 
 
 async def text(browser: AsyncClient, path: str, **data: Any) -> str:
@@ -57,6 +61,14 @@ def told(response: Any) -> str:
     address = response.get("HX-Redirect") or response["location"]
     assert address.startswith(BASE)
     return str(address).removeprefix(BASE)
+
+
+async def said(browser: AsyncClient, response: Any) -> str:
+    """What the page that a browser is sent to says, and says once."""
+    path = told(response)
+    (words,) = SAYS.findall(await text(browser, path))
+    assert [again.strip() for again in SAYS.findall(await text(browser, path))] == [""]
+    return unescape(re.sub(r"<[^>]*>", "", words)).strip()
 
 
 async def test_what_was_typed_is_kept_but_no_password(fake: FakeAccount, browser: AsyncClient) -> None:
@@ -142,7 +154,7 @@ async def test_creating_an_account_goes_step_by_step(fake: FakeAccount, browser:
     groups = {"group-2": "9qxd", "group-5": "5NCV", "group-8": "6SAK"}
     response = await browser.post(f"{BASE}{step}check/", groups)
     assert fake.asked[-1][1][0] == {1: "9qxd", 4: "5NCV", 7: "6SAK"}
-    assert told(response) == "?said=created"
+    assert await said(browser, response) == SAID["created"]
     over = await browser.get(BASE + step)
     assert over.status_code == 410
     assert KEY not in over.content.decode()
@@ -183,7 +195,7 @@ async def test_going_back_keeps_the_address_and_begins_anew(fake: FakeAccount, b
 async def test_cancelling_drops_what_was_begun(fake: FakeAccount, browser: AsyncClient) -> None:
     step = await shown_key(browser)
     response = await browser.post(f"{BASE}{step}cancel/")
-    assert told(response) == "?said=cancelled"
+    assert await said(browser, response) == SAID["cancelled"]
     assert fake.pending(step.split("/")[1]) is None
 
 
@@ -197,7 +209,7 @@ async def test_recovering_asks_for_the_key_then_for_a_new_password(fake: FakeAcc
     await browser.post(BASE + step, {"step": "enter-key", "key": KEY})
     assert fake.asked[-1][1][0].reveal() == KEY
     response = await browser.post(BASE + step, {"step": "new-password", "password": PASSWORD, "name": "Studio"})
-    assert told(response) == "?said=recovered"
+    assert await said(browser, response) == SAID["recovered"]
 
 
 async def test_nothing_is_erased_or_deleted_without_a_clear_word(fake: FakeAccount, browser: AsyncClient) -> None:
@@ -205,12 +217,13 @@ async def test_nothing_is_erased_or_deleted_without_a_clear_word(fake: FakeAccou
     await browser.post(BASE + step, {"step": "code", "code": "12345678"})
     assert "Nothing was erased." in await text(browser, step, step="confirm")
     assert fake.asked[-1][0] == "enter_code"
-    assert told(await browser.post(BASE + step, {"step": "confirm", "sure": "yes"})) == "?said=erased"
+    response = await browser.post(BASE + step, {"step": "confirm", "sure": "yes"})
+    assert await said(browser, response) == SAID["erased"]
     fake.view = SIGNED_IN
     assert "Nothing was deleted." in await text(browser, "delete/", password=PASSWORD)
     assert fake.asked[-1][0] == "finish_erasure"
     response = await browser.post(f"{BASE}delete/", {"password": PASSWORD, "sure": "yes"})
-    assert told(response) == "?said=deleted"
+    assert await said(browser, response) == SAID["deleted"]
 
 
 async def test_devices_are_chosen_where_a_plan_is_full(fake: FakeAccount, browser: AsyncClient) -> None:
@@ -220,7 +233,7 @@ async def test_devices_are_chosen_where_a_plan_is_full(fake: FakeAccount, browse
     assert "Old &lt;laptop&gt;" in html
     assert PASSWORD not in html
     chosen = form | {"remove": [DEVICE, "zz", "00"]}
-    assert told(await browser.post(f"{BASE}sign-in/", chosen)) == "?said=signed-in"
+    assert await said(browser, await browser.post(f"{BASE}sign-in/", chosen)) == SAID["signed-in"]
     assert fake.asked[-1][1][3] == [bytes.fromhex(DEVICE)]
 
 
@@ -234,7 +247,8 @@ async def test_a_dialog_that_was_taken_closes_and_the_page_is_new(fake: FakeAcco
     assert "Removed Old &lt;laptop&gt;." in html
     assert '<hx-partial hx-target="#account"' in html
     assert DEVICE not in html
-    assert told(await browser.post(f"{BASE}password/", {"password": PASSWORD, "new_password": OTHER})) == ""
+    response = await browser.post(f"{BASE}password/", {"password": PASSWORD, "new_password": OTHER})
+    assert await said(browser, response) == "Your new password holds. Other devices stay signed in."
     assert [secret.reveal() for secret in fake.asked[-1][1]] == [PASSWORD, OTHER]
 
 
@@ -249,15 +263,49 @@ async def test_renewing_all_keys_keeps_the_devices_that_are_ticked_and_ends_with
     step = told(response)
     response = await browser.post(f"{BASE}{step}check/", {"group-2": "a", "group-5": "b", "group-8": "c"})
     assert DIGITS in await text(browser, told(response))
-    assert told(await browser.post(f"{BASE}{step}cancel/")) == "?said=rekeyed"
+    assert await said(browser, await browser.post(f"{BASE}{step}cancel/")) == SAID["rekeyed"]
 
 
-async def test_digits_are_confirmed_or_refused(fake: FakeAccount, browser: AsyncClient) -> None:
+async def test_digits_are_confirmed_or_refused_as_they_were_shown(fake: FakeAccount, browser: AsyncClient) -> None:
     for answer, expected in (("yes", True), ("no", False), ("", False)):
         fake.view = replace(SIGNED_IN, digits=DIGITS)
-        assert DIGITS in await text(browser, "")
-        await Htmx(browser).post(f"{BASE}trust/", {"equal": answer})
-        assert fake.asked[-1] == ("trust", (expected,))
+        html = await text(browser, "")
+        (form,) = re.findall(r'<form[^>]*action="/settings/account/trust/".*?</form>', html, re.DOTALL)
+        (shown,) = re.findall(r'<input type="hidden" name="digits" value="([^"]*)">', form)
+        assert shown == DIGITS
+        await Htmx(browser).post(f"{BASE}trust/", {"equal": answer, "digits": shown})
+        assert fake.asked[-1] == ("trust", (expected, DIGITS))
+
+
+async def test_other_digits_are_shown_with_the_reason(fake: FakeAccount, browser: AsyncClient) -> None:
+    for client in (browser, Htmx(browser)):
+        fake.view, fake.refuse = replace(SIGNED_IN, digits=OTHER_DIGITS), CodesChanged()
+        response = await client.post(f"{BASE}trust/", {"equal": "yes", "digits": DIGITS})
+        if response.status_code == 303:
+            response = await browser.get(response["location"])
+        html = response.content.decode()
+        assert CodesChanged.sentence in html
+        assert "notice-bad" in html
+        assert OTHER_DIGITS in html
+        assert DIGITS not in html
+
+
+@pytest.mark.parametrize("name", SAID)
+async def test_a_link_from_elsewhere_makes_the_page_say_nothing(
+    fake: FakeAccount, browser: AsyncClient, name: str
+) -> None:
+    fake.view = SIGNED_IN
+    html = await text(browser, f"?said={name}")
+    assert SAID[name] not in html
+    assert "notice-good" not in html
+
+
+def test_what_was_not_told_is_forgotten() -> None:
+    notes = Notes()
+    names = [notes.leave(Note(f"{number}.")) for number in range(Notes.MOST + 1)]
+    assert notes.take(names[0]) == Note()
+    assert [notes.take(name).words for name in names[1:]] == [f"{number}." for number in range(1, Notes.MOST + 1)]
+    assert notes.take(names[1]) == Note()
 
 
 async def test_pages_that_do_not_fit_the_state_lead_to_the_account(fake: FakeAccount, browser: AsyncClient) -> None:
@@ -311,7 +359,7 @@ async def test_a_broker_address_that_is_refused_stays_in_its_field(fake: FakeAcc
         assert 'value="https://&quot;x.example"' in html
         assert 'id="broker-problem" role="alert"' in html
     response = await browser.post(f"{BASE}broker/", {"broker": "https://broker.example.com"})
-    assert told(response) == ""
+    assert await said(browser, response) == "This broker is used from now on."
     fake.view = replace(fake.view, broker=replace(fake.view.broker, fixed_by_environment=True))
     html = await text(browser, "")
     assert "LERIX_BROKER_URL" in html

@@ -34,6 +34,18 @@ async def test_an_open_page_gets_only_what_has_changed(fake: FakeAccount) -> Non
     assert targets(await pieces.new()) == ["#account"]
 
 
+async def test_digits_that_are_compared_are_not_replaced_under_the_persons_eyes(fake: FakeAccount) -> None:
+    fake.view = replace(SIGNED_IN, digits=DIGITS)
+    pieces = Pieces()
+    assert DIGITS in await pieces.new()
+    fake.view = replace(SIGNED_IN, digits=" ".join(["99999"] * 6))
+    assert "99999" not in await pieces.new()
+    fake.view = SIGNED_IN
+    assert "#account-banners" in targets(await pieces.new())
+    fake.view = replace(SIGNED_IN, digits=DIGITS)
+    assert DIGITS in await pieces.new()
+
+
 async def test_plans_are_compared_row_by_row(fake: FakeAccount, browser: AsyncClient) -> None:
     fake.view = replace(SIGNED_IN, used=FREE.quota)
     html = (await browser.get("/settings/account/")).content.decode()

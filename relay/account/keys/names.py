@@ -22,10 +22,15 @@ MAX_NAME = 64
 SEALED_NAME = 4 + NONCE + 1 + MAX_NAME + TAG
 
 
+def is_hidden(character: str) -> bool:
+    """Whether it cannot be seen, or moves what stands beside it: controls, format characters, ends of lines."""
+    return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
 def normalise_name(name: str) -> str:
     """Return the name in NFC, without blanks around it. Raises DeviceNameUnusable."""
     text = unicodedata.normalize("NFC", name).strip()
-    hidden = any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in text)
+    hidden = any(is_hidden(character) for character in text)
     if hidden or not 0 < len(text.encode("utf-8", "replace")) <= MAX_NAME:
         raise DeviceNameUnusable
     return text
@@ -43,7 +48,11 @@ def seal_name(
 
 
 def open_name(sealed: bytes, keys: WorkspaceKeys, *, account: bytes, device: bytes) -> str:
-    """Return the name of a device. Raises NameNotOpened, also for an epoch whose key is not here yet."""
+    """Return the name of a device, as `normalise_name` gives it.
+
+    Raises NameNotOpened, also for an epoch whose key is not here yet, and for a name that could not be given: any
+    device of the account can seal one, and a device that was taken over would.
+    """
     reader = Reader(sealed, NameNotOpened)
     epoch, nonce = reader.uint(4), reader.take(NONCE)
     if epoch > keys.epoch:
@@ -56,9 +65,12 @@ def open_name(sealed: bytes, keys: WorkspaceKeys, *, account: bytes, device: byt
     if len(plain) != 1 + MAX_NAME or any(padding):
         raise NameNotOpened
     try:
-        return name.decode()
-    except UnicodeDecodeError:
+        text = name.decode()
+        if normalise_name(text) != text:
+            raise NameNotOpened
+    except (UnicodeDecodeError, DeviceNameUnusable):
         raise NameNotOpened from None
+    return text
 
 
 def _key(keys: WorkspaceKeys, epoch: int, device: bytes) -> bytes:

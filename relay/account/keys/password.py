@@ -27,7 +27,9 @@ MAX_PASSWORD = 1024
 MAX_LOCAL, MAX_EMAIL = 64, 254
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_EMAIL = re.compile(rf"[!-?A-~]{{1,{MAX_LOCAL}}}@(?:{_LABEL})(?:\.{_LABEL})*")
+# RFC 5322, section 3.2.3, dot-atom: no quotes, comments or lists, which mail programs read in ways of their own.
+_ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_EMAIL = re.compile(rf"(?=[^@]{{1,{MAX_LOCAL}}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
 
 
 @dataclass(frozen=True)

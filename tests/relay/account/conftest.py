@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.account import creating, opening
+from relay.account import opening
 from tests.relay.account.far_broker import FarBroker
 from tests.relay.account.macs import Mac
 from tests.relay.keys.conftest import cheap_suites
@@ -13,8 +13,7 @@ from tests.relay.keys.conftest import cheap_suites
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for module in (opening, creating):
-        monkeypatch.setattr(module, "_PAUSE", 0.0)
+    monkeypatch.setattr(opening, "_PAUSE", 0.0)
     with cheap_suites():
         yield
 

@@ -2,9 +2,9 @@
 
     python fake_embedded.py FOLDER WORD...
 
-Leaves a file `start-N` in FOLDER for its nth start. Words: `ready`, `far` (an address elsewhere), `mail=CODE` (`null`
-for none), `noise` (lines that mean nothing), `long` (a line without end), `die` (ends at once), `deaf` (does not end
-with stdin, nor at SIGTERM).
+Leaves a file `start-N` in FOLDER for its nth start, and the line that it gets in `token-N`. Words: `ready`, `far` (an
+address elsewhere), `mail=TICKET:CODE` (TICKET a digest, CODE `null` for none), `noise` (lines that mean nothing),
+`long` (a line without end), `die` (ends at once), `deaf` (does not end with stdin, nor at SIGTERM).
 """
 
 import json
@@ -30,15 +30,17 @@ def main() -> None:
         elif word == "long":
             print("x" * 100_000, flush=True)
         elif word.startswith("mail="):
-            word = word.removeprefix("mail=")
+            ticket, _, word = word.removeprefix("mail=").partition(":")
             code = None if word == "null" else word
-            say({"mail": {"to": "ada@example.com", "purpose": "create", "code": code, "minutes": 15}})
+            mail = {"to": "ada@example.com", "purpose": "create", "ticket": ticket, "code": code, "minutes": 15}
+            say({"mail": mail})
         elif word == "die":
             return
         elif word == "deaf":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             time.sleep(60)
-    sys.stdin.read()
+    (folder / f"token-{count}").write_text(sys.stdin.readline())
+    (folder / f"rest-{count}").write_text(sys.stdin.read())
 
 
 def say(message: object) -> None:

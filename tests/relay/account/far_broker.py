@@ -337,10 +337,12 @@ class FarBroker(httpx.AsyncBaseTransport):
 
     def _session(self, message: Proof, host: str) -> Session:
         for kept in self.accounts.values():
-            if kept.id != message.account or message.device not in kept.devices or message.nonce not in self.nonces:
+            if kept.id != message.account or message.device not in kept.devices:
                 continue
             if kept.devices[message.device].signed_out is not None:
                 break
+            if message.nonce not in self.nonces:
+                raise No(401, Problem.PROOF_REFUSED)
             self.nonces.remove(message.nonce)
             try:
                 check_proof(
@@ -352,7 +354,7 @@ class FarBroker(httpx.AsyncBaseTransport):
                     host=host,
                 )
             except KeysError:
-                break
+                raise No(401, Problem.PROOF_REFUSED) from None
             # A clock that is years away must not matter to a device.
             return Session(self._token(kept, message.device), LONG_AGO)
         raise No(401, Problem.DEVICE_REFUSED)

@@ -153,14 +153,14 @@ async def test_a_rekey_is_taken_over_where_the_digits_are_equal(mac: Mac, other:
         await other.account.refresh()
         assert other.account.view.digits == pending.digits
         assert other.account.view.problem is not None
-    await other.account.trust(True)
+    await other.account.trust(True, pending.digits)
     assert (other.account.view.digits, other.account.view.problem) == (None, None)
     await other.restart()
     await other.account.refresh()
     assert other.account.view.problem is None
     assert names(other) == [mac.name, other.name]
     with pytest.raises(NothingToConfirm):
-        await other.account.trust(True)
+        await other.account.trust(True, pending.digits)
 
 
 async def test_a_rekey_that_is_not_ours_is_refused_for_good(mac: Mac, other: Mac) -> None:
@@ -170,7 +170,7 @@ async def test_a_rekey_that_is_not_ours_is_refused_for_good(mac: Mac, other: Mac
     await mac.leave()
     await other.come()
     await other.account.refresh()
-    await other.account.trust(False)
+    await other.account.trust(False, pending.digits or "")
     await other.restart()
     for _ in range(2):
         await other.account.refresh()

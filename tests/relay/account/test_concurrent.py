@@ -9,10 +9,11 @@ import pytest
 
 from connections.secrets import Secret
 from relay.account import desk as desk_module
-from relay.account.errors import AccountError, AlreadySignedIn
+from relay.account.errors import AccountError, AlreadySignedIn, CutOff, Unsettled
+from relay.account.models import Membership
 from relay.account.refusals import Conflict, RecoveryKeyUnused
 from relay.api import Problem
-from tests.relay.account.far_broker import CODE, Asked, FarBroker, No
+from tests.relay.account.far_broker import CODE, LONG_AGO, Asked, FarBroker, No
 from tests.relay.account.macs import EMAIL, NEW, PASSWORD, Mac, create, typed, until
 
 OLD, FRESH = Secret(PASSWORD), Secret(NEW)
@@ -70,6 +71,86 @@ async def test_signing_out_while_the_broker_is_silent_does_not_wait_for_it(mac: 
         task.cancel()
     await asyncio.wait({look, leaving})
     await mac.account.aclose()
+
+
+class Stuck(httpx.AsyncBaseTransport):
+    """Takes what is asked, does it, and never answers to one of the requests."""
+
+    def __init__(self, far: FarBroker, name: str) -> None:
+        self.far, self.name = far, name
+        self.entered = asyncio.Event()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await self.far.handle_async_request(request)
+        if self.far.asked[-1].name == self.name:
+            self.entered.set()
+            await asyncio.Event().wait()
+        return answer
+
+
+async def stuck_at(mac: Mac, far: FarBroker, name: str) -> Stuck:
+    """From now on the broker falls silent at that request."""
+    desk = mac.account._desk
+    await desk.close_client()
+    desk._transport = stuck = Stuck(far, name)
+    return stuck
+
+
+@pytest.mark.parametrize("name", ["POST prelogin", "POST login", "POST update"])
+async def test_signing_out_breaks_off_a_change_that_hangs(mac: Mac, far: FarBroker, name: str) -> None:
+    await create(mac)
+    stuck = await stuck_at(mac, far, name)
+    change = asyncio.ensure_future(mac.account.change_password(OLD, FRESH))
+    waiting = asyncio.ensure_future(mac.account.rename(mac.account.view.devices[0].id, "Anew"))
+    await asyncio.wait_for(stuck.entered.wait(), 10)
+    async with asyncio.timeout(5):
+        await mac.account.sign_out()
+    for broken_off in (change, waiting):
+        with pytest.raises(CutOff):
+            await broken_off
+    assert (mac.account.view.signed_in, mac.account.view.problem) == (False, None)
+    assert not await Membership.objects.aexists()
+    assert not list(mac.folder.glob("sealing-*"))
+    assert [device.signed_out for device in far.accounts[EMAIL].devices.values()] == [LONG_AGO]
+
+
+async def test_a_second_click_on_sign_out_does_not_break_off_the_first(mac: Mac, far: FarBroker) -> None:
+    await create(mac)
+    await asyncio.gather(mac.account.sign_out(), mac.account.sign_out())
+    assert not mac.account.view.signed_in
+    assert [device.signed_out for device in far.accounts[EMAIL].devices.values()] == [LONG_AGO]
+
+
+async def test_signing_out_breaks_off_a_look_at_a_sign_in_that_hangs(mac: Mac, other: Mac, far: FarBroker) -> None:
+    await create(other)
+    await other.leave()
+    far.fail = lambda asked: "lost after" if asked.name == "POST update" else None
+    with pytest.raises(Unsettled):
+        await mac.account.sign_in(EMAIL, OLD, mac.name)
+    far.fail = lambda asked: None
+    stuck = await stuck_at(mac, far, "POST nonces")
+    look = asyncio.ensure_future(mac.account.refresh())
+    await asyncio.wait_for(stuck.entered.wait(), 10)
+    async with asyncio.timeout(5):
+        await mac.account.sign_out()
+    await look
+    assert (mac.account.view.unsettled, mac.account.view.problem) == (False, None)
+    assert not await Membership.objects.aexists()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.002, 0.005, 0.01, 0.02, 0.05])
+async def test_signing_out_leaves_nothing_whenever_it_comes(mac: Mac, far: FarBroker, seconds: float) -> None:
+    await create(mac)
+    pending = await mac.account.start_recovery_key(OLD)
+    change = asyncio.ensure_future(mac.account.finish_recovery_key(pending.id, typed(pending)))
+    await asyncio.sleep(seconds)
+    await mac.account.sign_out()
+    await asyncio.wait({change})
+    assert change.exception() is None or isinstance(change.exception(), AccountError)
+    await mac.restart()
+    assert not mac.account.view.signed_in
+    assert not await Membership.objects.aexists()
+    assert not list(mac.folder.glob("sealing-*"))
 
 
 def _join_meanwhile(far: FarBroker, times: int) -> list[int]:

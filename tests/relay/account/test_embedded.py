@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import signal
 import subprocess
@@ -14,9 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from connections.sealing_keys import SealingKeys
+from relay.account.account import Account
 from relay.account.embedded import EmbeddedBroker
 from relay.account.errors import EmbeddedFailed
-from relay.api import Purpose
+from relay.api.fields import encode
+from tests.relay.account.far_broker import ADDRESS, FarBroker
 from tests.relay.account.macs import until
 
 FAKE = Path(__file__).parent / "fake_embedded.py"
@@ -124,30 +128,85 @@ async def test_one_that_does_not_listen_is_killed(tmp_path: Path) -> None:
     assert not is_running(pid)
 
 
-async def test_codes_come_by_its_stdout(tmp_path: Path) -> None:
-    words = ("ready", "mail=12345678", "mail=null", "mail=short", "mail=87654321")
-    async with stopped_after(broker_of(tmp_path, *words)) as broker:
+TICKET, OTHER = encode(bytes(32)), encode(b"o" * 32)
+DIGEST, OTHER_DIGEST = (hashlib.sha256(raw).hexdigest() for raw in (bytes(32), b"o" * 32))
+
+
+async def test_codes_come_by_its_stdout_each_for_its_ticket(tmp_path: Path) -> None:
+    # Whoever else asks for a code to the same address, for the same purpose, changes nothing for the owner's ticket.
+    words = (f"mail={DIGEST}:12345678", f"mail={DIGEST}:short", "mail=short:11111111", f"mail={OTHER_DIGEST}:87654321")
+    async with stopped_after(broker_of(tmp_path, "ready", *words)) as broker:
         await broker.address()
-        mail = await broker.mail("ada@example.com", Purpose.CREATE, 2)
+        mails = await broker.mail(OTHER), await broker.mail(TICKET)
+        assert [mail and mail.code for mail in mails] == ["87654321", "12345678"]
+        assert "12345678" not in repr(mails)
+
+
+async def test_a_mail_without_a_code_says_so(tmp_path: Path) -> None:
+    async with stopped_after(broker_of(tmp_path, "ready", f"mail={DIGEST}:null")) as broker:
+        await broker.address()
+        mail = await broker.mail(TICKET)
         assert mail is not None
-        assert (mail.code, broker.mark()) == ("87654321", 3)
-        assert "87654321" not in repr(mail)
-        assert (await broker.mail("ada@example.com", Purpose.CREATE, 0)) == mail
+        assert mail.code is None
 
 
-async def test_a_code_that_is_too_old_or_for_somebody_else_is_not_shown(
+async def test_a_code_that_is_too_old_or_for_another_ticket_is_not_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("relay.account.embedded.MAIL_SECONDS", 0.1)
-    async with stopped_after(broker_of(tmp_path, "ready", "mail=12345678")) as broker:
+    async with stopped_after(broker_of(tmp_path, "ready", f"mail={DIGEST}:12345678")) as broker:
         await broker.address()
-        await until(lambda: broker.mark() == 1)
-        assert await broker.mail("eve@example.com", Purpose.CREATE, 0) is None
-        assert await broker.mail("ada@example.com", Purpose.ERASE, 0) is None
-        assert await broker.mail("ada@example.com", Purpose.CREATE, 1) is None
+        await until(lambda: bool(broker._mails))
+        assert await broker.mail(OTHER) is None
+        assert await broker.mail(TICKET) is not None
         now = time.monotonic()
         broker._clock = lambda: now + 901
-        assert await broker.mail("ada@example.com", Purpose.CREATE, 0) is None
+        assert await broker.mail(TICKET) is None
+
+
+async def test_each_start_gets_a_secret_of_its_own_and_its_stdin_stays_open(tmp_path: Path) -> None:
+    async with stopped_after(broker_of(tmp_path, "ready")) as broker:
+        tokens = []
+        for start in (1, 2):
+            await broker.address()
+            kept = tmp_path / f"token-{start}"
+            await until(kept.exists)
+            await until(lambda kept=kept: bool(kept.read_text()))  # type: ignore[misc]
+            assert kept.read_text() == f"{broker.token}\n"
+            assert not (tmp_path / f"rest-{start}").exists()
+            tokens.append(broker.token)
+            pid = broker.pid
+            assert pid is not None
+            if start == 1:
+                os.kill(pid, signal.SIGKILL)
+                await until(lambda: not broker.running)
+    assert len(set(tokens)) == 2
+    assert all(len(token) >= 40 for token in tokens)
+    await until((tmp_path / "rest-2").exists)
+    assert (tmp_path / "rest-2").read_text() == ""
+
+
+async def test_only_the_embedded_broker_is_shown_the_secret(db: None, tmp_path: Path, far: FarBroker) -> None:
+    embedded = broker_of(tmp_path, "ready")
+    account = Account(embedded, "Lerix/test", sealing_keys=SealingKeys(tmp_path), transport=far)
+    async with stopped_after(embedded):
+        await embedded.address()
+        await account.refresh()
+        assert f"X-Lerix-Parent: {embedded.token}".encode() in bytes(far.wire)
+        pid = embedded.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: not embedded.running)
+        await embedded.address()
+        await account.refresh()
+        # Not the one that a squatter on the old port may have learned.
+        assert f"X-Lerix-Parent: {embedded.token}".encode() in bytes(far.wire)
+        far.wire.clear()
+        await account.set_broker(ADDRESS)
+        await account.refresh()
+        assert b"GET" in far.wire
+        assert b"lerix-parent" not in bytes(far.wire).lower()
+        await account.aclose()
 
 
 PARENT = """

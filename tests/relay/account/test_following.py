@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from connections.secrets import Secret
 from relay.account import following
-from relay.account.errors import AddressUnusable, BrokerFixed, BrokerInUse, Unreachable
-from relay.account.refusals import SlowDown
+from relay.account.errors import AddressUnusable, BrokerFixed, BrokerInUse, Unreachable, Unsettled
+from relay.account.refusals import ProofRefused, SlowDown
 from relay.api import Problem
-from tests.relay.account.far_broker import ADDRESS, FarBroker, No
+from tests.relay.account.far_broker import ADDRESS, HOST, Asked, FarBroker, No
 from tests.relay.account.macs import EMAIL, PASSWORD, Mac, create
 
 OLD = Secret(PASSWORD)
@@ -135,11 +136,58 @@ async def test_the_environment_has_the_last_word_while_nobody_is_signed_in(mac: 
     assert mac.account.view.broker.address == "https://other.example"
 
 
-async def test_a_proof_for_one_broker_is_nothing_at_another(mac: Mac, far: FarBroker) -> None:
+# Proofs.
+
+
+async def test_a_proof_for_one_broker_is_nothing_at_another_and_costs_no_keys(mac: Mac, far: FarBroker) -> None:
     await create(mac)
-    desk = mac.account._desk
-    client = await desk.client()
+    client = await mac.account._desk.client()
     client.host = "other.example"
+    for _ in range(2):
+        await mac.account.refresh()
+        assert isinstance(mac.account.view.problem, ProofRefused)
+        assert "Host" in mac.account.view.problem.sentence
+        assert mac.account.view.signed_in
+    client.host = HOST
     await mac.account.refresh()
-    assert mac.account.view.revoked
-    assert mac.account.view.email == EMAIL
+    assert (mac.account.view.problem, mac.account.view.signed_in) == (None, True)
+
+
+async def test_a_proof_that_was_refused_is_made_once_more_by_a_fresh_nonce(mac: Mac, far: FarBroker) -> None:
+    await create(mac)
+    far.asked.clear()
+    old = far.fail = Once("POST sessions", far.nonces.clear)
+    await mac.account.refresh()
+    assert old.done
+    assert mac.account.view.problem is None
+    names = [asked.name for asked in far.asked]
+    assert names[:4] == ["POST nonces", "POST sessions"] * 2
+
+
+async def test_a_sign_in_that_broke_off_is_kept_while_proofs_are_refused(mac: Mac, other: Mac, far: FarBroker) -> None:
+    await create(other)
+    await other.leave()
+    far.fail = lambda asked: "lost after" if asked.name == "POST update" else None
+    with pytest.raises(Unsettled):
+        await mac.account.sign_in(EMAIL, OLD, mac.name)
+    far.fail = lambda asked: None
+    for problem in (Problem.PROOF_REFUSED, Problem.NOT_FOUND):
+        far.refuse = lambda asked, problem=problem: No(401, problem) if asked.name == "POST sessions" else None  # type: ignore[misc]
+        await mac.account.refresh()
+        assert mac.account.view.unsettled
+    far.refuse = lambda asked: None
+    await mac.account.refresh()
+    assert (mac.account.view.unsettled, mac.account.view.signed_in) == (False, True)
+    assert len(far.accounts[EMAIL].devices) == 2
+
+
+class Once:
+    """Does something before the first request of a name."""
+
+    def __init__(self, name: str, act: Callable[[], None]) -> None:
+        self.name, self.act, self.done = name, act, False
+
+    def __call__(self, asked: Asked) -> None:
+        if asked.name == self.name and not self.done:
+            self.done = True
+            self.act()

@@ -16,7 +16,8 @@ import pytest
 from connections.secrets import Secret
 from relay.account.errors import AccountError
 from relay.account.refusals import WrongLogin
-from tests.relay.account.far_broker import CODE, Asked, Crash, FarBroker
+from relay.api import Problem
+from tests.relay.account.far_broker import CODE, Asked, Crash, FarBroker, No
 from tests.relay.account.macs import EMAIL, NEW, PASSWORD, Mac, create, typed, until
 
 OLD, FRESH = Secret(PASSWORD), Secret(NEW)
@@ -24,12 +25,13 @@ OLD, FRESH = Secret(PASSWORD), Secret(NEW)
 
 @dataclass
 class Cut:
-    """Fails the nth request from now on: once, or it and all that follow."""
+    """Fails the nth request from now on: once, or it and all that follow; or all that follow are refused."""
 
     far: FarBroker
     nth: int
     how: str
     for_ever: bool
+    then: Problem | None = None
     count: int = field(default=0)
     first: str = ""
 
@@ -38,7 +40,14 @@ class Cut:
         if self.count == self.nth or (self.for_ever and self.count > self.nth):
             self.first = self.first or asked.name
             return self.how
+        if self.then is not None and self.count > self.nth:
+            problem = self.then
+            self.far.refuse = lambda asked: No(REFUSED[problem], problem)
         return None
+
+
+# What a broker says that is busy, or thinks that it was asked too often.
+REFUSED = {Problem.UNAVAILABLE: 503, Problem.SLOW_DOWN: 429}
 
 
 async def nothing(mac: Mac, other: Mac) -> None:
@@ -151,6 +160,23 @@ CUTS = [
 ]
 
 
+LOST = [
+    pytest.param(name, nth, how, problem, id=f"{name}, {how} at {nth}, then {problem}")
+    for name, (_, _, requests) in FLOWS.items()
+    for nth in range(1, requests + 1)
+    for how in ("lost before", "lost after")
+    for problem in REFUSED
+]
+
+
+def state_of(far: FarBroker) -> dict[str, tuple[object, ...]]:
+    """What the broker keeps, as far as a person could call it changed."""
+    return {
+        email: (kept.revision, kept.auth, tuple(kept.log), {each.id: each.name for each in kept.devices.values()})
+        for email, kept in far.accounts.items()
+    }
+
+
 @pytest.mark.parametrize("name", FLOWS)
 async def test_the_flows_take_as_many_requests_as_are_cut(mac: Mac, other: Mac, far: FarBroker, name: str) -> None:
     prepare, act, requests = FLOWS[name]
@@ -165,10 +191,24 @@ async def test_the_flows_take_as_many_requests_as_are_cut(mac: Mac, other: Mac, 
 async def test_old_or_new_holds_whatever_is_cut(
     mac: Mac, other: Mac, far: FarBroker, name: str, nth: int, how: str, for_ever: bool
 ) -> None:
+    cut = Cut(far, nth, how, for_ever)
+    await old_or_new_holds(mac, other, far, name, cut)
+
+
+@pytest.mark.parametrize(("name", "nth", "how", "problem"), LOST)
+async def test_old_or_new_holds_where_an_answer_is_lost_and_then_the_broker_refuses(
+    mac: Mac, other: Mac, far: FarBroker, name: str, nth: int, how: str, problem: Problem
+) -> None:
+    await old_or_new_holds(mac, other, far, name, Cut(far, nth, how, False, problem))
+
+
+async def old_or_new_holds(mac: Mac, other: Mac, far: FarBroker, name: str, cut: Cut) -> None:
+    how, for_ever = cut.how, cut.for_ever
     prepare, act, _ = FLOWS[name]
     await prepare(mac, other)
     was_in = mac.account.view.signed_in
-    cut = far.fail = Cut(far, nth, how, for_ever)
+    before = state_of(far)
+    far.fail = cut
     failure: Exception | None = None
     try:
         await act(mac)
@@ -176,13 +216,19 @@ async def test_old_or_new_holds_whatever_is_cut(
         failure = error
     assert "planted" not in str(failure)
     assert cut.first
+    if "Nothing was changed" in str(failure):
+        assert state_of(far) == before
     if name not in LEAVING and failure is None:
         assert mac.account.view.signed_in
 
-    if how != "unsent" and not for_ever and cut.first in REPEATED:
+    if how != "unsent" and not for_ever and cut.first in REPEATED and cut.then is None:
         assert failure is None
 
-    far.fail = lambda asked: None
+    # As long as it is so, what was stored is kept, in the next process too.
+    await mac.restart()
+    if "crash" not in how:
+        await mac.account.refresh()
+    far.fail, far.refuse = lambda asked: None, lambda asked: None
     await mac.restart()
     for _ in range(2):
         await mac.account.refresh()

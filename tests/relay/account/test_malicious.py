@@ -319,6 +319,28 @@ async def test_a_name_that_the_broker_made_up_is_not_shown(mac: Mac, far: FarBro
     assert [device.name for device in mac.account.view.devices] == [mac.name]
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("P\u202ero\u200b", "P ro"), ("Pro\n\x1b plan", "Pro plan"), ("\u2066\u200b", "pro"), ("Größe", "Größe")],
+)
+async def test_the_name_of_a_plan_is_shown_without_what_cannot_be_seen(
+    mac: Mac, far: FarBroker, name: str, shown: str
+) -> None:
+    await create(mac)
+
+    def lie(asked: Asked, answer: Answer) -> Answer:
+        for plan in [answer["plan"]] if "plan" in answer else answer.get("plans", []):
+            plan.update(name=name if plan["code"] == "pro" else plan["name"])
+        return answer
+
+    far.twist = lie
+    await mac.restart()
+    await mac.account.refresh()
+    view = mac.account.view
+    assert view.plan is not None
+    assert [view.plan.name, *(plan.name for plan in view.plans)] == [shown, "Free", shown]
+
+
 @pytest.mark.parametrize("moment", [0, 253402300799])
 async def test_times_at_the_ends_of_the_calendar_break_nothing(
     mac: Mac, other: Mac, far: FarBroker, moment: int

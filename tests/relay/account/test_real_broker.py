@@ -87,7 +87,7 @@ async def story(broker: BrokerProcess, one: Mac, two: Mac) -> None:
     await one.come()
     await one.account.refresh()
     assert one.account.view.digits == rekeyed.digits
-    await one.account.trust(True)
+    await one.account.trust(True, rekeyed.digits or "")
     assert one.account.view.problem is None
     assert len(one.account.view.notices) == 1
     await one.account.revoke(OLD, [one.account.view.devices[1].id])

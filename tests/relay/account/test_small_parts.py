@@ -34,6 +34,9 @@ from relay.account.refusals import DevicesFull, SlowDown
         (" https://Broker.Example.com/ ", "https://broker.example.com", "broker.example.com"),
         ("https://broker.example.com:8443", "https://broker.example.com:8443", "broker.example.com"),
         ("https://bücher.example", "https://xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("broker.example.com.", "https://broker.example.com", "broker.example.com"),
+        ("https://broker.example.com.:8443", "https://broker.example.com:8443", "broker.example.com"),
+        ("http://localhost.:7718", "http://localhost:7718", "localhost"),
         ("http://localhost:7718/", "http://localhost:7718", "localhost"),
         ("http://127.0.0.1:1", "http://127.0.0.1:1", "127.0.0.1"),
         ("http://[::1]:7718", "http://[::1]:7718", "::1"),
@@ -45,10 +48,16 @@ def test_an_address_has_one_spelling(typed: str, address: str, host: str) -> Non
     assert host_of(address) == host
 
 
+def test_an_address_that_was_stored_with_the_dot_of_the_root_has_the_same_host() -> None:
+    assert host_of("https://broker.example.com.") == "broker.example.com"
+
+
 @pytest.mark.parametrize(
     "typed",
     [
         "",
+        "https://broker.example.com..",
+        "https://.",
         "https://",
         "http://broker.example.com",
         "http://127.0.0.1.evil.example",
