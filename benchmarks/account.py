@@ -40,7 +40,7 @@ from relay.api.fields import encode
 from relay.api.messages import Login, Prelogin
 from relay.api.states import Opened
 from tests.relay.broker.desk import PASSWORD, Desk, Person, new_address
-from tests.serving import BrokerProcess
+from tests.serving import PUBLIC, BrokerProcess
 
 #: What chance alone exceeds once in a thousand times, of many degrees of freedom, on either side.
 MOST_T = 3.29
@@ -146,7 +146,8 @@ def timing(broker: BrokerProcess, *, quick: bool) -> list[Figure]:
 
         def post(path: str, body: Mapping[str, Any]) -> Callable[[str, str], None]:
             def ask(email: str, network: str) -> None:
-                answer = client.post(path, json={"email": email, **body}, headers={"x-forwarded-for": network})
+                headers = {"host": PUBLIC, "x-forwarded-proto": "https", "x-forwarded-for": network}
+                answer = client.post(path, json={"email": email, **body}, headers=headers)
                 if answer.status_code not in {200, 202, 401}:
                     raise RuntimeError(f"{path} answered {answer.status_code}: {answer.text}")
 

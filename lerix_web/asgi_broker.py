@@ -3,16 +3,23 @@
 The front, for each request:
 
     1. Host     exactly one, of a name in ALLOWED_HOSTS; else 400. Devices sign that name (relay.account.keys.device)
-    2. scheme   for other names than this machine's, https by the word of the proxy; else 503
-    3. body     at most what the interface takes; else 413
+    2. proxy    one that calls us by this machine's name keeps from us what the devices dialled and sign; 503
+    3. scheme   for other names than this machine's, https by the word of the proxy; else 503
+    4. parent   to /api/ and links, an embedded broker lets only the Lerix that started it, and no other program; 403
+    5. body     at most what the interface takes; else 413
+
+An answer of the interface is cut off after two minutes, so that those who do not read do not keep it in memory.
 
 Every answer gets the protective headers, and where the browser came by https, HSTS and Secure cookies.
 """
 
+import asyncio
 import json
 import os
+import secrets
 from collections.abc import Iterable
-from typing import cast
+from contextlib import ExitStack
+from typing import Final, cast
 
 from django.conf import settings
 from django.core.asgi import get_asgi_application
@@ -20,14 +27,29 @@ from django.http.request import split_domain_port, validate_host
 
 from lerix_web.assets import Application, Message, Receive, Scope, Send, StaticFiles
 from lerix_web.guard import HEADERS, LOOPBACK, SINGLE, limited
-from relay.api import MAX_REQUEST, PREFIX, Problem
+from relay.api import MAX_REQUEST, PARENT_HEADER, PREFIX, Problem
+from relay.broker import house
+from relay.broker.calls import SENDING
 from relay.broker.links import rendezvous
 from relay.protocol.link import PATH
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lerix_web.settings.broker")
 
 HSTS = (b"strict-transport-security", b"max-age=31536000")
-ALONE = SINGLE | {b"authorization", b"content-type", b"x-forwarded-proto"}
+#: Carries the secret of the Lerix that started an embedded broker.
+PARENT = PARENT_HEADER.lower().encode()
+ALONE = SINGLE | {b"authorization", b"content-type", b"x-forwarded-proto", PARENT}
+API: Final = "/api/"
+#: What proxies add; a program on this machine has no reason to.
+FORWARDED = b"x-forwarded-"
+#: Seconds that an answer of the interface may take, all in all.
+ANSWER_SECONDS: Final = 120.0
+
+
+HOST_LOST = (
+    "The proxy in front of this broker does not pass on the Host header. Set it to do so, in nginx by "
+    '"proxy_set_header Host $host;", then try again.'
+)
 
 
 class Stopped(Exception):
@@ -70,7 +92,12 @@ class Front:
         send = _protected(send, secure=secure)
         try:
             self._admit(scope, headers, secure=secure)
-            await self.application(scope, self._limited(headers, receive), send)
+            if scope["path"].startswith(API):
+                with ExitStack() as sending:
+                    async with asyncio.timeout(ANSWER_SECONDS):
+                        await self.application({**scope, SENDING: sending}, self._limited(headers, receive), send)
+            else:
+                await self.application(scope, self._limited(headers, receive), send)
         except Stopped as stopped:
             await _answer(scope, send, stopped)
 
@@ -93,8 +120,15 @@ class Front:
         name = split_domain_port(headers.get(b"host", ""))[0]
         if not name or not validate_host(name, self.hosts):
             raise Stopped(400, Problem.MALFORMED, "This broker does not answer at this address.")
+        if name in LOOPBACK and any(header.startswith(FORWARDED) for header in names):
+            raise Stopped(503, Problem.UNAVAILABLE, HOST_LOST)
         if name not in LOOPBACK and not secure:
             raise Stopped(503, Problem.UNAVAILABLE, "This broker answers by https only. Open its https address.")
+        parent = house.installed().parent
+        if parent and (scope["type"] == "websocket" or scope["path"].startswith(API)):
+            given = headers.get(PARENT, "").encode("latin-1")
+            if not secrets.compare_digest(given, parent.encode()):
+                raise Stopped(403, Problem.UNAVAILABLE, "This broker answers only the Lerix that started it.")
 
     def _limited(self, headers: dict[bytes, str], receive: Receive) -> Receive:
         too_much = Stopped(413, Problem.TOO_LARGE, f"This is more than {self.body_limit // 2**20} MB.")

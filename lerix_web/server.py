@@ -39,8 +39,8 @@ INBOX_LOW = INBOX_HIGH // 4
 WEBSOCKET_LIMIT = 64 * 1024
 #: Bytes a message counts beside its content, so that empty ones fill the inbox too.
 MESSAGE_COST = 256
-#: Beyond this, a client that goes on sending is cut off rather than answered.
-BODY_ABORT = 8 * BODY_LIMIT
+#: Beyond so many times the limit, a client that goes on sending is cut off rather than answered.
+BODY_ABORT = 8
 #: The parts of a clean stop, 5 s in all; then the process ends whatever still runs.
 REQUESTS_SECONDS = 1.5
 LEFT_SECONDS = 0.3
@@ -116,9 +116,10 @@ class Request(WebRequest):  # type: ignore[misc]
 
     def handleContentChunk(self, data: bytes) -> None:
         before, self.taken = self.taken, self.taken + len(data)
-        if self.taken > BODY_ABORT:
+        limit = self.server.body_limit
+        if self.taken > BODY_ABORT * limit:
             self.channel.transport.abortConnection()
-        elif before <= BODY_LIMIT:
+        elif before <= limit:
             # The rest is read and dropped, so that the client lives to see the guard's 413.
             super().handleContentChunk(data)
 
@@ -143,6 +144,7 @@ class Server(daphne_server.Server):  # type: ignore[misc]
     """Daphne's server on sockets that are already listening.
 
     ``on_ready`` runs once everything listens; if it raises, the server stops and ``run`` raises the same.
+    ``body_limit`` is how many bytes of a request's body are kept.
     """
 
     def __init__(
@@ -152,6 +154,7 @@ class Server(daphne_server.Server):  # type: ignore[misc]
         works: Iterable[Work],
         on_ready: Callable[[], Awaitable[None]],
         on_stop: Callable[[], Coroutine[Any, Any, None]] | None,
+        body_limit: int = BODY_LIMIT,
     ) -> None:
         super().__init__(
             application,
@@ -170,6 +173,7 @@ class Server(daphne_server.Server):  # type: ignore[misc]
         self.works = works
         self.on_ready = on_ready
         self.on_stop = on_stop
+        self.body_limit = body_limit
         self.background = Background()
         self.failure: BaseException | None = None
         self._gates: dict[Any, Gate] = {}
@@ -327,12 +331,14 @@ def run(
     tasks: Iterable[Work] = (),
     on_ready: Callable[[], Awaitable[None]],
     on_stop: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    body_limit: int = BODY_LIMIT,
 ) -> None:
     """Serve on these listening sockets until SIGINT, SIGTERM or SIGHUP, then stop within 5 s and return.
 
-    A second signal ends the process at once. Raises what ``on_ready`` raises.
+    Of a request's body ``body_limit`` bytes are kept, and one of eight times as many is cut off. A second signal ends
+    the process at once. Raises what ``on_ready`` raises.
     """
-    server = Server(application, sockets, tasks, on_ready, on_stop)
+    server = Server(application, sockets, tasks, on_ready, on_stop, body_limit)
     loop: asyncio.AbstractEventLoop = reactor._asyncioEventloop
 
     def stop(number: int, frame: types.FrameType | None) -> None:

@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 import httpx
 
 ROOT = Path(__file__).resolve().parent.parent
+#: The name that a proxy has in front of a broker.
+PUBLIC = "lerix.example.com"
 READY_SECONDS = 30.0
 STOP_SECONDS = 10.0
 
@@ -99,7 +101,6 @@ class LerixProcess:
         return {
             **kept,
             "PYTHONPATH": str(ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "LERIX_HOME": str(self.home),
             # Never the keyring or the session of whoever runs the tests.
             "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
@@ -202,7 +203,10 @@ class LerixProcess:
 
 
 class BrokerProcess(LerixProcess):
-    """A running account broker, whose mails are files in `mails`. Other things are as with Lerix."""
+    """A running account broker, whose mails are files in `mails`. Other things are as with Lerix.
+
+    It answers at localhost, and as PUBLIC to a proxy.
+    """
 
     ready = re.compile(r"^Lerix broker is ready at (http://localhost:\d+/)$")
 
@@ -215,7 +219,7 @@ class BrokerProcess(LerixProcess):
         command = [sys.executable, "-W", "error", "-m", "lerix_web.cli", "broker", *arguments]
         super().__init__(home, command=command)
         self.mails = self.home.parent / "mails"
-        self.env = {"LERIX_MAIL_FOLDER": str(self.mails), **(env or {})}
+        self.env = {"LERIX_MAIL_FOLDER": str(self.mails), "LERIX_ALLOWED_HOSTS": PUBLIC, **(env or {})}
 
     def mails_to(self, address: str) -> list[str]:
         """Return the mails to an address so far, oldest first."""

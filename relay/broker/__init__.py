@@ -8,6 +8,7 @@ The modules, from the bottom:
     house      what this process is: embedded or not, its default plan, how its mails go out
     models     the tables
     digests    what stands in the tables instead of keys, codes and tokens
+    keycheck   whether the secret key is still the one those were made with
     refusals   an answer that is not 2xx, as an exception
     network    whose request it is; `limits` counts what networks and addresses try
     audit      what happened, for the operator
@@ -21,6 +22,7 @@ The modules, from the bottom:
     devices    proofs of a device's key, names, sign-out
     purge      takes away what has ended
     desk       the few threads that the database work runs in
+    flight     large answers on their way out, so that they do not fill the memory
     calls      from an HTTP request to one of these functions and back
     views, urls, pages, staff    Django's side: the interface's addresses, the front page, the admin
 

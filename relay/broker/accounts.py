@@ -10,7 +10,7 @@ from relay.api.messages import Creation
 from relay.api.states import AccountState
 from relay.broker import audit, digests, house, limits, tickets, tokens
 from relay.broker.calls import Call
-from relay.broker.limits import MINUTE, counted
+from relay.broker.limits import HOUR, MINUTE, counted
 from relay.broker.models import Account, Device, LogEntry, Ticket, Token, TokenKind, hexadecimal, now
 from relay.broker.refusals import Refused
 from relay.broker.states import default_plan, log_of, plan_of, state_of
@@ -115,6 +115,7 @@ def _made_before(ticket: Ticket, update: AccountUpdate) -> Account:
 @counted
 def _pace(account: Account) -> None:
     limits.spend("updates", account.email, limits.UPDATES, MINUTE)
+    limits.spend("updates-hour", account.email, limits.UPDATES_OF_HOUR, HOUR)
 
 
 def _expect(account: Account, message: AccountUpdate) -> None:

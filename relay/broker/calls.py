@@ -7,9 +7,11 @@ returns what to answer or raises Refused. It runs in one of the desk's threads.
 import json
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar, cast
 
+from django.core.handlers.asgi import ASGIRequest
 from django.db import Error as DatabaseFailure
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.request import split_domain_port
@@ -21,12 +23,15 @@ from relay.api import MAX_REQUEST, Problem
 from relay.api.fields import MessageMalformed
 from relay.broker import house, network
 from relay.broker.desk import desk
+from relay.broker.flight import flight
 from relay.broker.post import Letter
 from relay.broker.refusals import Refused
 
 logger = logging.getLogger(__name__)
 
 JSON = "application/json"
+#: Where the scope of a request has the ExitStack that ends when its answer was sent or given up.
+SENDING: Final = "lerix.sending"
 M = TypeVar("M")
 View = Callable[..., Coroutine[Any, Any, HttpResponse]]
 
@@ -113,11 +118,19 @@ def email_from(text: str) -> str:
 
 async def _perform(request: HttpRequest, work: Callable[[Call], Answer | None], status: int) -> HttpResponse:
     call = Call(network.of(request), host_of(request), request.headers.get("authorization", ""))
-    answer = await desk.do(lambda: work(call))
-    response = HttpResponse(status=204) if answer is None else JsonResponse(answer.to_json(), status=status)
+    body = await desk.do(lambda: _written(work(call)))
+    response = HttpResponse(status=204) if body is None else HttpResponse(body, content_type=JSON, status=status)
+    if body is not None:
+        sending: ExitStack = cast(ASGIRequest, request).scope[SENDING]
+        sending.enter_context(flight.place(call.network, len(body)))
     for letter in call.letters:
         house.installed().post.take(letter)
     return response
+
+
+def _written(answer: Answer | None) -> bytes | None:
+    """Write the body; in the desk's thread, since a long log takes a while."""
+    return None if answer is None else json.dumps(answer.to_json()).encode()
 
 
 def host_of(request: HttpRequest) -> str:

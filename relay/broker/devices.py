@@ -53,29 +53,33 @@ class Log:
 def nonce(call: Call, message: DeviceName) -> Nonce:
     """Give a device something to sign; also one that is not known, which learns nothing. Raises Refused(SLOW_DOWN)."""
     found = _find(message.account, message.device)
-    subject = call.network if found is None else _subject(found)
+    # Of each network for itself: who knows a device's id cannot use up what the device gets.
+    subject = call.network if found is None else f"{_subject(found)} {call.network}"
     limits.spend("nonces", subject, limits.PROOFS, MINUTE)
     return Nonce(digests.nonce(message.account, message.device, int(time.time())))
 
 
 @counted
 def session(call: Call, message: Proof) -> Session:
-    """Give a device that proved itself a session. Raises Refused(DEVICE_REFUSED, SLOW_DOWN)."""
+    """Give a device that proved itself a session. Raises Refused(DEVICE_REFUSED, PROOF_REFUSED, SLOW_DOWN).
+
+    DEVICE_REFUSED makes a device destroy its keys, so it says only that the device has no place here any more; what
+    a clock, a proxy or a lost answer brings about is PROOF_REFUSED.
+    """
     device = _find(message.account, message.device)
-    if device is None or device.revoked is not None or device.signed_out is not None:
-        raise Refused(Problem.DEVICE_REFUSED)
-    limits.spend("sessions", _subject(device), limits.PROOFS, MINUTE)
-    if not device.roles & int(message.role):
-        raise Refused(Problem.DEVICE_REFUSED)
-    if not digests.nonce_holds(message.nonce, message.account, message.device, int(time.time())):
+    if device is None:
         raise Refused(Problem.DEVICE_REFUSED)
     proof = Claim(message.account, message.device, int(message.role), message.nonce, call.host, message.proof)
-    if not proves(device, proof):
+    fresh = digests.nonce_holds(message.nonce, message.account, message.device, int(time.time()))
+    if not fresh or not device.roles & int(message.role) or not proves(device, proof):
+        raise Refused(Problem.PROOF_REFUSED)
+    # From here on it is the device itself: nobody else learns what became of it, or uses up what it gets.
+    if device.revoked is not None or device.signed_out is not None:
         raise Refused(Problem.DEVICE_REFUSED)
-    # Marked once the proof holds, so that only the device itself can use it up.
+    limits.spend("sessions", _subject(device), limits.PROOFS, MINUTE)
     kept = NONCE_SECONDS + 2 * digests.CLOCK_SECONDS
     if not cache.add(f"nonce-{hexadecimal(message.nonce)}", True, kept):
-        raise Refused(Problem.DEVICE_REFUSED)
+        raise Refused(Problem.PROOF_REFUSED)
     Device.objects.filter(pk=device.pk).update(seen=now())
     return tokens.session(device.account, device)
 
@@ -101,9 +105,12 @@ def account(call: Call) -> AccountState:
     return state_of(tokens.find(call.authorization, *EITHER).account)
 
 
+@counted
 def log(call: Call) -> Log:
-    """The account's log. Raises Refused(TOKEN_ENDED)."""
-    return Log(log_of(tokens.find(call.authorization, *EITHER).account))
+    """The account's log. Raises Refused(TOKEN_ENDED, SLOW_DOWN)."""
+    token = tokens.find(call.authorization, *EITHER)
+    limits.spend("logs", token.account_id, limits.LOGS, MINUTE)
+    return Log(log_of(token.account))
 
 
 def rename(call: Call, message: Rename) -> None:

@@ -1,6 +1,6 @@
 """What this broker is, told once by whoever starts it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from relay.broker.post import Post
 
@@ -11,6 +11,7 @@ class House:
 
     `default_plan` is the code of the plan that new accounts get, and that holds when a paid one has ended.
     `sign_up` says whether new accounts are taken; `post` sends the codes.
+    `parent` is the secret that only the Lerix which started an embedded broker knows; "" elsewhere.
     """
 
     version: str
@@ -18,6 +19,7 @@ class House:
     sign_up: bool
     default_plan: str
     post: Post
+    parent: str = field(default="", repr=False)
 
 
 _installed: House | None = None

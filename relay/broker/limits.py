@@ -7,6 +7,9 @@ Logging in, for an address and a network (kinds "login", "recovery", "staff"):
                     on; strangers can make somebody wait half a minute, but never take their turn
     network         100 failures an hour, at whatever addresses
 
+Codes by e-mail are entered under the same rules (kinds "code-create", "code-recover", "code-erase"); besides, an
+address takes no more than so many wrong ones an hour, since eight digits are few.
+
 Nothing here says whether an address is known: unknown ones are counted in the same way.
 """
 
@@ -30,12 +33,24 @@ WHOLE: Final = (30, 30)
 FAILURES_OF_NETWORK: Final = 100
 #: Failures at one address within an hour that the audit log has an entry for.
 ALARM: Final = 100
-#: Codes by e-mail an hour. One network alone cannot use up what an address gets.
+#: Codes by e-mail an hour, for each purpose; of a network for all of them.
 CODES_OF_PAIR, CODES_OF_EMAIL, CODES_OF_NETWORK = 5, 20, 20
-#: Nonces, and sessions, a minute for one device; nonces for unknown devices a minute for one network.
+#: A network's first codes for an address never wait for what others asked for.
+CODES_ALWAYS: Final = 2
+#: Wrong codes an hour for one address and purpose, from anywhere: one in 300,000 of all there are.
+WRONG_CODES: Final = 300
+#: Codes an hour that a network enters for tickets which are none.
+BLIND_CODES: Final = 30
+#: Nonces a minute of one network, for one device or for all unknown ones; sessions a minute for one device.
 PROOFS: Final = 30
-#: Updates of one account a minute: each has its whole log read.
-UPDATES: Final = 30
+#: Log-ins an hour that were right, of one network at one account: each is written down.
+OPENED: Final = 60
+#: Salts a minute that a network asks for.
+PRELOGINS: Final = 60
+#: Updates of one account a minute, since each has its whole log read, and an hour, since each is written down.
+UPDATES, UPDATES_OF_HOUR = 30, 200
+#: How often a minute an account's log is read; it may have megabytes.
+LOGS: Final = 60
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,24 +71,34 @@ def counted(work: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
-def spend(kind: str, subject: str, most: int, window: timedelta) -> None:
-    """Count one more, in a transaction. Raises Refused(SLOW_DOWN) where there were `most` within the window."""
+def spend(kind: str, subject: str, most: int, window: timedelta, *, always: bool = False) -> int:
+    """Count one more, in a transaction; return the count. Raises Refused(SLOW_DOWN) where there were `most` already.
+
+    With `always` it is counted only.
+    """
     moment = now()
     row = _locked(kind, subject, window, moment)
-    if row.count >= most:
+    if row.count >= most and not always:
         raise Refused(Problem.SLOW_DOWN, after=row.ends - moment)
     row.count, row.since = row.count + 1, moment
     row.save(update_fields=("count", "since", "ends"))
+    return row.count
 
 
-def knock(kind: str, address: str, network: str) -> None:
-    """Before a log-in is looked at, in a `counted` transaction. Raises Refused(SLOW_DOWN)."""
+def knock(kind: str, address: str, network: str, most: int | None = None) -> None:
+    """Before a log-in is looked at, in a `counted` transaction. Raises Refused(SLOW_DOWN).
+
+    `most` is how many failures an address may have from anywhere; None where strangers shall never take its turn.
+    """
     moment = now()
-    own = _locked(kind, _pair(address, network), HOUR, moment)
     of_network = Counter.objects.filter(kind=f"{kind}-network", subject=network, ends__gt=moment).first()
     of_address = Counter.objects.filter(kind=f"{kind}-address", subject=address, ends__gt=moment).first()
     if of_network is not None and of_network.count >= FAILURES_OF_NETWORK:
         raise Refused(Problem.SLOW_DOWN, after=of_network.ends - moment)
+    if of_address is not None and most is not None and of_address.count >= most:
+        raise Refused(Problem.SLOW_DOWN, after=of_address.ends - moment)
+    # Only now: a network that is refused anyway leaves no rows behind.
+    own = _locked(kind, _pair(address, network), HOUR, moment)
     wait = max(_delay(own.count, *OWN), _delay(of_address.count if of_address else 0, *WHOLE))
     # A network that comes for the first time has just got its row, and waits from now on.
     left = own.since + wait - moment

@@ -63,11 +63,12 @@ def _check(claim: Claim) -> Code | None:
         .defer("account__by_password", "account__by_recovery")
         .first()
     )
-    if row is None or row.signed_out is not None or not row.roles & claim.role:
+    # The proof first: what became of a device is told to nobody else.
+    if row is None or not row.roles & claim.role or not proves(row, claim):
         return Code.REFUSED
     if row.revoked is not None:
         return Code.REVOKED
-    if not proves(row, claim):
+    if row.signed_out is not None:
         return Code.REFUSED
     if not plan_of(row.account).relay:
         return Code.NO_PLAN

@@ -176,6 +176,15 @@ class Counter(models.Model):
         return f"{self.kind} {self.subject}"
 
 
+class KeyCheck(models.Model):
+    """By which the secret key is known again that the database was begun with; one row, see `keycheck`."""
+
+    mark = models.BinaryField(max_length=32)
+
+    def __str__(self) -> str:
+        return "key check"
+
+
 class AuditEntry(models.Model):
     """Something that happened to an account or to the broker; kept for 180 days, also when the account is gone."""
 

@@ -1,7 +1,8 @@
 """Whose request it is: limits and the audit log know networks, not people's addresses."""
 
 import ipaddress
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from django.http import HttpRequest
 
@@ -15,8 +16,17 @@ def of(request: HttpRequest) -> str:
 
     Behind a proxy on this machine it is the last hop of X-Forwarded-For, the one that the proxy wrote itself.
     """
-    peer = request.META.get("REMOTE_ADDR") or ""
-    forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    return _seen_from(request.META.get("REMOTE_ADDR") or "", request.headers.get("x-forwarded-for", ""))
+
+
+def of_scope(scope: Mapping[str, Any]) -> str:
+    """The same of an ASGI scope."""
+    forwarded = b",".join(value for name, value in scope.get("headers", ()) if name == b"x-forwarded-for")
+    return _seen_from((scope.get("client") or ("",))[0], forwarded.decode("latin-1"))
+
+
+def _seen_from(peer: str, hops: str) -> str:
+    forwarded = hops.rpartition(",")[2].strip()
     return _network(forwarded if forwarded and _is_loopback(peer) else peer)
 
 

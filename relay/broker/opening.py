@@ -12,7 +12,7 @@ from relay.api.messages import Login, Prelogin, Recovery
 from relay.api.states import Opened
 from relay.broker import audit, digests, limits, tickets, tokens
 from relay.broker.calls import Call, email_from
-from relay.broker.limits import counted
+from relay.broker.limits import HOUR, MINUTE, counted
 from relay.broker.models import Account
 from relay.broker.refusals import Refused
 from relay.broker.states import log_of, state_of
@@ -21,8 +21,10 @@ from relay.broker.states import log_of, state_of
 NOTHING: Final = bytes(32)
 
 
+@counted
 def prelogin(call: Call, email: str) -> Prelogin:
-    """Say what the password of an address is stretched with."""
+    """Say what the password of an address is stretched with. Raises Refused(SLOW_DOWN)."""
+    limits.spend("prelogins", call.network, limits.PRELOGINS, MINUTE)
     unknown = (suites.NEWEST, digests.salt_for(email_from(email)))
     found = Account.objects.filter(email=email).values_list("suite", "salt").first()
     suite, salt = found or unknown
@@ -53,6 +55,7 @@ def _open(call: Call, email: str, kind: str, digest: str, given: bytes, wrong: P
         audit.note(f"{kind}-refused", account=account_id, network=call.network)
         raise Refused(wrong)
     limits.passed(kind, email, call.network)
+    limits.spend("opened", f"{email} {call.network}", limits.OPENED, HOUR)
     audit.note(kind, account=account_id, network=call.network)
     account = Account.objects.select_related("plan").get(pk=account_id)
     by_password = kind == "login"

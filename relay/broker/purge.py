@@ -24,7 +24,7 @@ BATCH: Final = 5_000
 
 
 def purge() -> int:
-    """Take away what has ended; return the number of rows."""
+    """Take away what has ended, a batch of each table; return the number of rows, 0 when nothing is left."""
     moment = now()
     old = moment - timedelta(days=AUDIT_DAYS)
     gone = [
@@ -44,8 +44,8 @@ def purge() -> int:
 async def keep_purging() -> None:
     """Purge every minute, as work beside the requests."""
     while True:
-        gone = await desk.do(purge)
-        if gone:
+        # Batch after batch, so that no flood outruns it; requests get their turn in between.
+        while gone := await desk.do(purge):
             logger.debug("%d rows have ended.", gone)
         await asyncio.sleep(PAUSE_SECONDS)
 

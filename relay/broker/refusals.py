@@ -15,6 +15,7 @@ STATUS: Final = {
     Problem.TICKET_ENDED: 401,
     Problem.TOKEN_ENDED: 401,
     Problem.DEVICE_REFUSED: 401,
+    Problem.PROOF_REFUSED: 401,
     Problem.NOT_FOUND: 404,
     Problem.CONFLICT: 409,
     Problem.UPDATE_REFUSED: 422,

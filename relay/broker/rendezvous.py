@@ -13,11 +13,12 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from relay.broker import network
 from relay.protocol import link as wire
 from relay.protocol.errors import FrameMalformed
 from relay.protocol.link import Code, Message, Type
@@ -33,8 +34,9 @@ FORGET_SECONDS: Final = 300.0
 LAST_WORDS_SECONDS: Final = 5.0
 #: Messages in an outbox that carry no DATA: credit, openings, closings, pings.
 MOST_CONTROL: Final = 2048
-#: Sockets that have not proved themselves yet.
+#: Sockets that have not proved themselves yet, in all and of one network.
 MOST_STRANGERS: Final = 256
+MOST_OF_NETWORK: Final = 32
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -102,21 +104,25 @@ class Rendezvous:
         self._check = check
         self._clock = clock
         self._outboxes: dict[Link, _Outbox] = {}
-        self._strangers = 0
+        self._strangers: Counter[str] = Counter()
         self._closing = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: SendASGI) -> None:
         if (await receive())["type"] != "websocket.connect":
             return
-        if self._closing or self._strangers >= MOST_STRANGERS:
+        place = network.of_scope(scope)
+        full = self._strangers.total() >= MOST_STRANGERS or self._strangers[place] >= MOST_OF_NETWORK
+        if self._closing or full:
             await send({"type": "websocket.close", "code": Code.RESTARTING if self._closing else Code.TOO_MANY})
             return
-        await send({"type": "websocket.accept"})
-        self._strangers += 1
+        self._strangers[place] += 1
         try:
+            await send({"type": "websocket.accept"})
             link = await self._admit(scope, receive, send)
         finally:
-            self._strangers -= 1
+            self._strangers[place] -= 1
+            if not self._strangers[place]:
+                del self._strangers[place]
         if link is not None:
             await self._serve(link, receive, send)
 
@@ -250,7 +256,7 @@ def _claim(event: MutableMapping[str, Any], nonce: bytes, host: str) -> Claim | 
 
 
 def _host(scope: Scope) -> str:
-    """The name in the Host header, without its port."""
+    """The name in the Host header, without its port and the dot that may end it; as `calls.host_of` has it."""
     headers = dict(scope.get("headers", ()))
-    text: str = headers.get(b"host", b"").decode("latin-1")
-    return text.rpartition("]")[0].strip("[") if text.startswith("[") else text.partition(":")[0]
+    text: str = headers.get(b"host", b"").decode("latin-1").lower()
+    return text.rpartition("]")[0].strip("[") if text.startswith("[") else text.partition(":")[0].removesuffix(".")

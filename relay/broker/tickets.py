@@ -1,6 +1,7 @@
 """Codes by e-mail. What is answered, asked and written is the same whether the address is known."""
 
 import secrets
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -14,7 +15,8 @@ from relay.broker.models import Account, Ticket, now
 from relay.broker.post import Letter
 from relay.broker.refusals import Refused
 
-TRIES: Final = 5
+#: Wrong codes that end a ticket. An erasure rests on the code alone.
+TRIES: Final[Mapping[str, int]] = {Purpose.CREATE: 5, Purpose.RECOVER: 5, Purpose.ERASE: 3}
 
 
 def ask(call: Call, message: TicketRequest) -> TicketGiven:
@@ -31,8 +33,10 @@ def ask(call: Call, message: TicketRequest) -> TicketGiven:
 def _ask(call: Call, message: TicketRequest) -> TicketGiven:
     email = email_from(message.email)
     limits.spend("codes-network", call.network, limits.CODES_OF_NETWORK, HOUR)
-    limits.spend("codes", f"{email} {call.network}", limits.CODES_OF_PAIR, HOUR)
-    limits.spend("codes-address", email, limits.CODES_OF_EMAIL, HOUR)
+    wanted = f"{email} {message.purpose.value}"
+    asked = limits.spend("codes", f"{wanted} {call.network}", limits.CODES_OF_PAIR, HOUR)
+    always = asked <= limits.CODES_ALWAYS
+    limits.spend("codes-address", wanted, limits.CODES_OF_EMAIL, HOUR, always=always)
     known = Account.objects.filter(email=email).exists()
     works = known is not (message.purpose is Purpose.CREATE)
     token, digest = digests.new_token()
@@ -44,22 +48,27 @@ def _ask(call: Call, message: TicketRequest) -> TicketGiven:
         code_digest=digests.of_code(digest, code if works else nothing),
         expires=now() + timedelta(seconds=CODE_SECONDS),
     )
-    call.letters.append(Letter(email, message.purpose, code if works else None))
+    call.letters.append(Letter(email, message.purpose, code if works else None, ticket=digest))
     return TicketGiven(token)
 
 
 @counted
 def confirm(call: Call, message: Confirmation) -> None:
-    """Take a code; taking it twice is no error. Raises Refused(WRONG_CODE)."""
+    """Take a code; taking it twice is no error. Raises Refused(WRONG_CODE, SLOW_DOWN)."""
     digest = digests.of_token(message.ticket)
     ticket = Ticket.objects.select_for_update().filter(digest=digest, expires__gt=now()).first()
     given = digests.of_code(digest, message.code)
-    if ticket is None or ticket.tries >= TRIES:
+    if ticket is None:
+        limits.spend("codes-blind", call.network, limits.BLIND_CODES, HOUR)
         raise Refused(Problem.WRONG_CODE)
-    if not digests.same(ticket.code_digest, given):
-        ticket.tries += 1
+    kind = f"code-{ticket.purpose}"
+    limits.knock(kind, ticket.email, call.network, limits.WRONG_CODES)
+    if ticket.tries >= TRIES[ticket.purpose] or not digests.same(ticket.code_digest, given):
+        ticket.tries = min(ticket.tries + 1, TRIES[ticket.purpose])
         ticket.save(update_fields=("tries",))
+        limits.failed(kind, ticket.email, call.network)
         raise Refused(Problem.WRONG_CODE)
+    limits.passed(kind, ticket.email, call.network)
     if not ticket.confirmed:
         ticket.confirmed, ticket.expires = True, now() + timedelta(seconds=CONFIRMED_SECONDS)
         ticket.save(update_fields=("confirmed", "expires"))

@@ -4,6 +4,7 @@ import asyncio
 import getpass
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -27,7 +28,8 @@ import lerix_web
 from lerix_web import asgi_broker, cli, database, instance, paths, server, sockets
 from lerix_web.errors import InstanceError, PortError
 from lerix_web.management.announce import say
-from relay.broker import audit, house, links, plans, purge
+from relay.api import MAX_REQUEST
+from relay.broker import audit, house, keycheck, links, plans, purge
 from relay.broker.post import Carrier, Folder, Post, Smtp, Teller
 
 PORT: Final = 7718
@@ -39,6 +41,12 @@ USERNAME: Final = "admin"
 RESTART_AFTER: Final = 1.0
 RESTART_SPREAD: Final = 5.0
 LAST_WORDS: Final = 0.2
+#: What Lerix writes into the stdin of the broker that it starts.
+SECRET: Final = re.compile(rb"[!-~]{16,256}")
+KEY_DIFFERS: Final = (
+    "The secret key is another one than this database was begun with, so nobody could sign in. Nothing was changed. "
+    "Set LERIX_SECRET_KEY as it was, or put the old broker.key back into the data folder."
+)
 
 
 class Command(BaseCommand):
@@ -64,6 +72,7 @@ class Command(BaseCommand):
     def serve(self, port: int | None, *, embedded: bool) -> None:
         """Take the lock, listen, bring the database up to date, and serve. Raises LerixError, CommandError."""
         folder: Path = settings.LERIX_HOME
+        parent = _secret_of_parent() if embedded else ""
         with instance.Lock(folder, LOCK) as lock:
             deadline = time.monotonic() + PATIENCE
             while not lock.taken and embedded and time.monotonic() < deadline:
@@ -76,7 +85,9 @@ class Command(BaseCommand):
                 )
             listening = self.listen(port, embedded=embedded)
             database.prepare(folder)
-            self.run(f"http://localhost:{listening[0].getsockname()[1]}", listening, embedded=embedded)
+            if not keycheck.holds():
+                raise CommandError(KEY_DIFFERS)
+            self.run(f"http://localhost:{listening[0].getsockname()[1]}", listening, embedded=embedded, parent=parent)
 
     def listen(self, port: int | None, *, embedded: bool) -> list[Any]:
         """Listen on the port; the embedded broker takes any free one where it is taken. Raises PortError."""
@@ -87,7 +98,7 @@ class Command(BaseCommand):
                 raise
             return sockets.listen(0)
 
-    def run(self, url: str, listening: list[Any], *, embedded: bool) -> None:
+    def run(self, url: str, listening: list[Any], *, embedded: bool, parent: str) -> None:
         """Serve."""
         post = Post(Teller(self.tell) if embedded else self.carrier())
         plan = settings.LERIX_DEFAULT_PLAN or ("pro" if embedded else "free")
@@ -100,6 +111,7 @@ class Command(BaseCommand):
                 sign_up=settings.LERIX_SIGN_UP == "yes",
                 default_plan=plan,
                 post=post,
+                parent=parent,
             )
         )
         # What was read so far belongs to no request; the server's threads open connections of their own.
@@ -124,17 +136,35 @@ class Command(BaseCommand):
             ("links", links.rendezvous.keep),
             ("who is on line", links.watch),
         ]
-        server.run(asgi_broker.application, sockets=listening, tasks=tasks, on_ready=ready, on_stop=stop)
+        server.run(
+            asgi_broker.application,
+            sockets=listening,
+            tasks=tasks,
+            on_ready=ready,
+            on_stop=stop,
+            body_limit=MAX_REQUEST,
+        )
 
     def tell(self, message: dict[str, Any]) -> None:
         """Print one JSON line for the process that started the embedded broker. Raises OSError."""
         say(self, json.dumps(message))
 
     def carrier(self) -> Carrier | None:
-        """Return what takes mails away, as the environment says; None, and a hint on stderr, where it says nothing."""
+        """Return what takes mails away, as the environment says; None, and a hint on stderr, where it says nothing.
+
+        Raises CommandError.
+        """
         sender = settings.LERIX_MAIL_FROM or "Lerix <lerix@localhost>"
         if settings.LERIX_MAIL_FOLDER is not None:
-            return Folder(settings.LERIX_MAIL_FOLDER, sender)
+            folder = Folder(settings.LERIX_MAIL_FOLDER, sender)
+            try:
+                folder.prepare()
+            except OSError as error:
+                raise CommandError(
+                    f"No mail can be written into {settings.LERIX_MAIL_FOLDER} ({error.strerror}). Set "
+                    "LERIX_MAIL_FOLDER to a folder that can be written, or unset it."
+                ) from None
+            return folder
         smtp = settings.LERIX_SMTP
         if smtp is None:
             print(
@@ -193,6 +223,17 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         kept = f"until {until.isoformat()}" if until else "for good"
         self.stdout.write(f"{email} has the plan {code} {kept}.")
+
+
+def _secret_of_parent() -> str:
+    """Read the one line that Lerix writes, and no byte more. Raises CommandError."""
+    # Not sys.stdin, which would read on and keep what follows.
+    line = b""
+    while len(line) <= 256 and (byte := os.read(0, 1)) not in {b"", b"\n"}:
+        line += byte
+    if not SECRET.fullmatch(line):
+        raise CommandError("lerix broker --embedded is for Lerix itself, which says a secret first. Use lerix broker.")
+    return line.decode("ascii")
 
 
 def _end_with_parent() -> None:

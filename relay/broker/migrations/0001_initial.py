@@ -15,6 +15,13 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='KeyCheck',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('mark', models.BinaryField(max_length=32)),
+            ],
+        ),
+        migrations.CreateModel(
             name='Plan',
             fields=[
                 ('code', models.CharField(max_length=20, primary_key=True, serialize=False, validators=[django.core.validators.RegexValidator('\\A[a-z][a-z0-9-]*\\Z', 'Use a-z, 0-9 and -.')])),

@@ -1,17 +1,25 @@
 """Signing in to the admin: counted like everybody's log-in, and written down."""
 
+import logging
 from typing import Any, Final
 
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
+from django.db import Error as DatabaseFailure
 from django.http import HttpRequest
 
 from relay.broker import audit, limits, network
 from relay.broker.limits import counted
 from relay.broker.refusals import Refused
 
+logger = logging.getLogger(__name__)
+
 KIND: Final = "staff"
 LONGEST_NAME: Final = 150
+FAILED: Final = (
+    "The broker's database could not be written, so you are not signed in. "
+    "Look whether its disk is full, then try again."
+)
 
 
 class StaffForm(AdminAuthenticationForm):
@@ -20,6 +28,13 @@ class StaffForm(AdminAuthenticationForm):
     request: HttpRequest
 
     def clean(self) -> dict[str, Any]:
+        try:
+            return self._checked()
+        except DatabaseFailure as error:
+            logger.error("The database failed: %s.", type(error).__name__)  # noqa: TRY400  (its text may hold values)
+            raise ValidationError(FAILED, code="database") from None
+
+    def _checked(self) -> dict[str, Any]:
         name = str(self.cleaned_data.get("username") or "").lower()[:LONGEST_NAME]
         place = network.of(self.request)
         if not name or not self.cleaned_data.get("password"):

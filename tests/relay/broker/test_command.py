@@ -1,6 +1,7 @@
 """`lerix broker`: serving, plans and admins by command, and the broker that Lerix starts itself."""
 
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -15,8 +16,11 @@ from typing import Any
 import httpx
 import pytest
 
+from relay.api.fields import decode
+from relay.protocol.link import PATH
 from tests.relay.broker.desk import Desk, new_address
 from tests.serving import ROOT, BrokerProcess, LerixProcess
+from tests.web.websocket import Client
 
 
 @pytest.fixture
@@ -126,10 +130,15 @@ def test_help_names_the_broker(broker: BrokerProcess) -> None:
         assert max(map(len, usage.splitlines())) <= 100
 
 
-class Embedded:
-    """The broker as a child, as Lerix starts it."""
+SECRET = "the-secret-that-only-lerix-and-its-child-know"
 
-    def __init__(self, home: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
+
+class Embedded:
+    """The broker as a child, as Lerix starts it; `said` is what Lerix says first."""
+
+    def __init__(
+        self, home: Path, *arguments: str, env: dict[str, str] | None = None, said: str = SECRET
+    ) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "lerix_web.cli", "broker", "--embedded", *arguments],
             cwd=ROOT,
@@ -140,6 +149,9 @@ class Embedded:
             stderr=subprocess.PIPE,
             text=True,
         )
+        assert self.process.stdin is not None
+        self.process.stdin.write(said + "\n")
+        self.process.stdin.flush()
 
     def line(self) -> dict[str, Any]:
         assert self.process.stdout is not None
@@ -153,8 +165,10 @@ class Embedded:
 
 
 @contextlib.contextmanager
-def embedded(home: Path, *arguments: str, env: dict[str, str] | None = None) -> Iterator[Embedded]:
-    child = Embedded(home, *arguments, env=env)
+def embedded(
+    home: Path, *arguments: str, env: dict[str, str] | None = None, said: str = SECRET
+) -> Iterator[Embedded]:
+    child = Embedded(home, *arguments, env=env, said=said)
     try:
         yield child
     finally:
@@ -163,9 +177,10 @@ def embedded(home: Path, *arguments: str, env: dict[str, str] | None = None) -> 
         child.process.communicate()
 
 
-def ask(url: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
+def ask(url: str, path: str, body: dict[str, Any] | None = None, secret: str | None = SECRET) -> httpx.Response:
     method = "GET" if body is None else "POST"
-    return httpx.request(method, f"{url}/api/1/{path}", json=body, trust_env=False)
+    headers = {} if secret is None else {"x-lerix-parent": secret}
+    return httpx.request(method, f"{url}/api/1/{path}", json=body, headers=headers, trust_env=False)
 
 
 def test_the_embedded_broker_tells_its_address_and_its_mails_and_nothing_else(tmp_path: Path) -> None:
@@ -178,9 +193,68 @@ def test_the_embedded_broker_tells_its_address_and_its_mails_and_nothing_else(tm
         mail = child.line()["mail"]
         assert (mail["to"], mail["purpose"], mail["minutes"]) == (email, "create", 15)
         assert ask(url, "confirm", {"ticket": ticket, "code": mail["code"]}).status_code == 204
-        ask(url, "tickets", {"email": email, "purpose": "recover"})
-        assert child.line() == {"mail": {"to": email, "purpose": "recover", "code": None, "minutes": 15}}
+        assert mail["ticket"] == digest(ticket)
+        second = ask(url, "tickets", {"email": email, "purpose": "recover"}).json()["ticket"]
+        assert child.line() == {
+            "mail": {"to": email, "purpose": "recover", "code": None, "minutes": 15, "ticket": digest(second)}
+        }
         assert child.end() == (0, "", "")
+
+
+def digest(ticket: str) -> str:
+    return hashlib.sha256(decode(ticket)).hexdigest()
+
+
+@pytest.mark.parametrize("secret", [None, "", SECRET[:-1], SECRET + "x", SECRET.upper()])
+def test_the_embedded_broker_answers_only_the_lerix_that_started_it(
+    started: tuple[str, Embedded], secret: str | None
+) -> None:
+    """Every user of the computer can reach its port, and shares the owner's network."""
+    url, _ = started
+    for path, body in (("info", None), ("tickets", {"email": new_address(), "purpose": "create"})):
+        answer = ask(url, path, body, secret)
+        assert (answer.status_code, answer.json()) == (403, {"error": "unavailable"})
+    headers = {} if secret is None else {"X-Lerix-Parent": secret}
+    with Client(int(url.rpartition(":")[2]), PATH, headers) as client:
+        assert client.status != 101
+    with Client(int(url.rpartition(":")[2]), PATH, {"X-Lerix-Parent": SECRET}) as client:
+        assert client.status == 101
+    # Staff sign in by a password of their own.
+    assert httpx.get(f"{url}/admin/login/", trust_env=False).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Embedded]]:
+    """Where an embedded broker listens, and its process."""
+    with embedded(tmp_path_factory.mktemp("embedded") / "home", "--port", "0") as child:
+        yield child.line()["ready"], child
+
+
+@pytest.mark.parametrize("said", ["", "with a blank in the middle"])
+def test_the_embedded_broker_does_not_start_without_a_secret(tmp_path: Path, said: str) -> None:
+    with embedded(tmp_path / "home", "--port", "0", said=said) as child:
+        code, out, errors = child.end()
+        assert (code, out) == (1, "")
+        assert "Use lerix broker." in errors
+
+
+def test_the_embedded_broker_does_not_start_with_another_secret_key(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with BrokerProcess(home, env={"LERIX_SECRET_KEY": "k" * 40}):
+        pass
+    with embedded(home, "--port", "0") as child:
+        code, out, errors = child.end()
+    assert (code, out) == (1, "")
+    assert "The secret key is another one" in errors
+
+
+def test_a_folder_for_mails_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    broker = BrokerProcess(tmp_path / "home", env={"LERIX_MAIL_FOLDER": str(tmp_path / "file" / "mails")})
+    answer = broker.run("broker", "--port", "0")
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert "LERIX_MAIL_FOLDER" in answer.stderr
+    assert answer.stderr.count("\n") == 1
 
 
 def test_the_embedded_broker_takes_another_port_if_its_own_is_taken(tmp_path: Path) -> None:
@@ -204,6 +278,8 @@ def test_the_embedded_broker_ends_with_its_parent_however_that_ends(tmp_path: Pa
         "import subprocess, sys, time\n"
         "child = subprocess.Popen([sys.executable, '-m', 'lerix_web.cli', 'broker', '--embedded', '--port', '0'],\n"
         "                         stdin=subprocess.PIPE)\n"
+        "child.stdin.write(b'a secret of many letters'.replace(b' ', b'-') + b'\\n')\n"
+        "child.stdin.flush()\n"
         "print(child.pid, flush=True)\n"
         "time.sleep(60)\n"
     )

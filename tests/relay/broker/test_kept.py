@@ -65,15 +65,22 @@ def test_no_secret_is_in_the_database_a_log_or_an_answer(tmp_path: Path) -> None
 
 
 def test_the_key_file_is_what_the_digests_depend_on(tmp_path: Path) -> None:
-    """A stolen database without broker.key is no use for trying passwords; and one that lost it knows nobody."""
+    """A stolen database without broker.key is no use for trying passwords; and one that lost it is not served."""
     with BrokerProcess(tmp_path / "home") as broker:
         desk = Desk(broker)
         person = desk.create()
         assert desk.log_in(person.email).status_code == 200
         broker.kill()
+        key = (broker.home / "broker.key").read_bytes()
         (broker.home / "broker.key").unlink()
+        other = broker.run("broker", "--port", "0")
+        # Not a broker that knows nobody's password, and takes new ones under a key that nobody keeps.
+        assert (other.returncode, other.stdout) == (1, "")
+        assert "The secret key is another one" in other.stderr
+        assert other.stderr.count("\n") == 1
+        (broker.home / "broker.key").write_bytes(key)
         broker.start()
-        assert desk.log_in(person.email).status_code == 401
+        assert desk.log_in(person.email).status_code == 200
 
 
 def test_the_key_may_come_from_the_environment(tmp_path: Path) -> None:
@@ -93,6 +100,13 @@ def test_what_has_ended_is_taken_away(tmp_path: Path) -> None:
         for table, column in (("token", "expires"), ("ticket", "expires"), ("counter", "ends")):
             broker.sql(f"UPDATE broker_{table} SET {column} = datetime({column}, '-2 days')")
         broker.sql("UPDATE broker_auditentry SET time = datetime(time, '-181 days') WHERE kind = 'account-created'")
+        # More than one batch: a flood must not outrun it.
+        with sqlite3.connect(broker.home / "broker.sqlite3", timeout=10) as database:
+            database.executemany(
+                "INSERT INTO broker_counter (kind, subject, count, since, ends) VALUES ('flood', ?, 1, ?, ?)",
+                ((str(number), "2020-01-01 00:00:00", "2020-01-01 00:00:00") for number in range(11_000)),
+            )
+        database.close()
         # It is done at the start and each minute.
         broker.restart()
         end = time.monotonic() + 10

@@ -1,7 +1,11 @@
 """What is tried too often has to wait, ever longer; but nobody is ever locked out by others."""
 
+from dataclasses import replace
+
 import httpx
 
+from relay.account.keys import flows
+from relay.account.keys.device import DeviceKeys
 from relay.api import Problem, Purpose
 from relay.api.fields import encode
 from tests.relay.broker.desk import Desk, is_refused, new_address
@@ -113,20 +117,130 @@ def test_one_network_gets_five_codes_an_hour_for_an_address_and_another_still_ge
     email = new_address()
     for _ in range(5):
         desk.ticket(email, Purpose.CREATE)
-    assert 3500 < waits(desk.post("tickets", {"email": email, "purpose": "recover"})) <= 3600
+    assert 3500 < waits(desk.post("tickets", {"email": email, "purpose": "create"})) <= 3600
+    # Each purpose counts for itself.
+    assert desk.ticket(email, Purpose.RECOVER)
     assert desk.ticket(new_address(), Purpose.CREATE)
     assert Desk(desk.broker).ticket(email, Purpose.CREATE)
 
 
-def test_an_address_gets_twenty_mails_an_hour_and_a_network_asks_for_twenty(desk: Desk) -> None:
-    email = new_address()
-    for number in range(20):
-        each = desk if number < 5 else Desk(desk.broker)
-        each.ticket(email, Purpose.CREATE)
-    assert waits(Desk(desk.broker).post("tickets", {"email": email, "purpose": "create"})) > 3500
-    for _ in range(15):
+def test_a_network_asks_for_twenty_codes_an_hour(desk: Desk) -> None:
+    for _ in range(20):
         desk.ticket(new_address(), Purpose.CREATE)
     assert waits(desk.post("tickets", {"email": new_address(), "purpose": "create"})) > 3500
+
+
+def test_strangers_cannot_use_up_the_codes_of_an_address(desk: Desk) -> None:
+    email = new_address()
+    strangers = [Desk(desk.broker) for _ in range(4)]
+    for stranger in strangers:
+        for _ in range(5):
+            stranger.ticket(email, Purpose.RECOVER)
+    # The address has had its twenty mails. Whoever asks for the first time, or the second, gets one all the same.
+    for _ in range(2):
+        assert desk.ticket(email, Purpose.RECOVER)
+    assert waits(desk.post("tickets", {"email": email, "purpose": "recover"})) > 3500
+    for _ in range(5):
+        assert desk.ticket(email, Purpose.CREATE)
+
+
+def preset(desk: Desk, kind: str, subject: str, count: int) -> None:
+    """As if so much had been counted in the last minute."""
+    desk.broker.sql(
+        "INSERT INTO broker_counter (kind, subject, count, since, ends) "
+        "VALUES (?, ?, ?, datetime('now', '-1 minute'), datetime('now', '+30 minutes'))",
+        kind,
+        subject,
+        count,
+    )
+
+
+def test_wrong_codes_make_a_network_wait_whatever_the_ticket(desk: Desk) -> None:
+    email = new_address()
+    wrong = 0
+    for _ in range(2):
+        ticket = desk.ticket(email, Purpose.CREATE)
+        for _ in range(5):
+            assert is_refused(enter(desk, ticket), Problem.WRONG_CODE, 401)
+            wrong += 1
+    assert wrong == counted(desk, "code-create", f"{email} {network(desk)}") == 10
+    ticket = desk.ticket(email, Purpose.CREATE)
+    assert waits(enter(desk, ticket)) == 1
+    # Others, and other purposes, have turns of their own.
+    assert is_refused(enter(desk, desk.ticket(email, Purpose.RECOVER)), Problem.WRONG_CODE, 401)
+    other = Desk(desk.broker)
+    right = other.broker.code_to(email, 3)
+    assert other.post("confirm", {"ticket": ticket, "code": right}).status_code == 204
+
+
+def enter(desk: Desk, ticket: str, code: str = "00000000") -> httpx.Response:
+    return desk.post("confirm", {"ticket": ticket, "code": code})
+
+
+def test_an_address_takes_three_hundred_wrong_codes_an_hour_from_anywhere(desk: Desk) -> None:
+    email = new_address()
+    ticket = desk.ticket(email, Purpose.ERASE)
+    preset(desk, "code-erase-address", email, 299)
+    # A turn of one's own, as with log-ins, until there were too many: eight digits are few.
+    assert waits(enter(desk, ticket)) <= 30
+    own = f"{email} {network(desk)}"
+    desk.broker.sql("UPDATE broker_counter SET since = datetime(since, '-30 seconds') WHERE subject = ?", own)
+    assert is_refused(enter(desk, ticket), Problem.WRONG_CODE, 401)
+    assert waits(enter(Desk(desk.broker), ticket)) > 3500
+
+
+def test_codes_for_tickets_that_are_none_are_counted(desk: Desk) -> None:
+    for _ in range(30):
+        assert is_refused(enter(desk, "A" * 43), Problem.WRONG_CODE, 401)
+    assert waits(enter(desk, "A" * 43)) > 3500
+
+
+def test_a_network_that_has_to_wait_leaves_no_rows_behind(desk: Desk) -> None:
+    preset(desk, "login-network", network(desk), 100)
+    emails = [new_address() for _ in range(5)]
+    for email in emails:
+        assert waits(desk.log_in_wrongly(email)) > 1700
+        assert desk.broker.sql("SELECT * FROM broker_counter WHERE subject LIKE ?", f"{email}%") == []
+
+
+def test_right_log_ins_are_limited_too_since_each_is_written_down(desk: Desk) -> None:
+    person = desk.create()
+    preset(desk, "opened", f"{person.email} {network(desk)}", 59)
+    assert desk.log_in(person.email).status_code == 200
+    assert waits(desk.log_in(person.email)) > 1700
+    logged = desk.broker.sql(
+        "SELECT count(*) FROM broker_auditentry WHERE kind = 'login' AND account = ?", person.account.hex()
+    )
+    assert logged == [(1,)]
+    # It was the right one, and from elsewhere it still is.
+    assert Desk(desk.broker).log_in(person.email).status_code == 200
+
+
+def test_updates_are_limited_by_the_hour_since_each_is_written_down(desk: Desk) -> None:
+    person = desk.create()
+    token, before = person.unlock()
+    preset(desk, "updates-hour", person.email, 200)
+    assert waits(desk.update(flows.renew_recovery_key(before).update, token)) > 1700
+
+
+def test_a_network_asks_for_sixty_salts_a_minute(desk: Desk) -> None:
+    preset(desk, "prelogins", network(desk), 59)
+    assert desk.post("prelogin", {"email": new_address()}).status_code == 200
+    assert waits(desk.post("prelogin", {"email": new_address()})) > 1700
+    assert Desk(desk.broker).post("prelogin", {"email": new_address()}).status_code == 200
+
+
+def test_who_knows_a_devices_id_cannot_use_up_what_it_gets(desk: Desk) -> None:
+    person = desk.create()
+    stranger = Desk(desk.broker)
+    for _ in range(31):
+        stranger.post("nonces", {"account": encode(person.account), "device": encode(person.device.id)})
+    forged = replace(DeviceKeys.new(), id=person.device.id)
+    nonce = desk.nonce(person.account, person.device)
+    for _ in range(31):
+        junk = stranger.prove(person.account, forged, nonce=nonce)
+        assert is_refused(junk, Problem.PROOF_REFUSED, 401)
+    assert desk.prove(person.account, person.device, nonce=nonce).status_code == 201
 
 
 def test_a_device_asks_for_thirty_nonces_a_minute_and_others_are_unaffected(desk: Desk) -> None:

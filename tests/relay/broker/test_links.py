@@ -1,7 +1,9 @@
 """The meeting place at a real broker: who is let in over a real socket, and who has to leave."""
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -9,13 +11,20 @@ from relay.account.keys import flows
 from relay.account.keys.device import DeviceKeys, Role
 from relay.protocol import link as wire
 from relay.protocol.link import PATH, Code, Message, Type
-from tests.relay.broker.desk import Desk, Person
+from tests.relay.broker.desk import Desk, Person, new_network
+from tests.serving import PUBLIC
 from tests.web.websocket import Client
 
 
-def proved(person: Person, keys: DeviceKeys, role: Role = Role.HOST, host: str = "localhost") -> Client:
+def proved(
+    person: Person,
+    keys: DeviceKeys,
+    role: Role = Role.HOST,
+    host: str = "localhost",
+    headers: Mapping[str, str] | None = None,
+) -> Client:
     """A socket whose device has proved itself; what the broker says next is up to the broker."""
-    client = Client(person.desk.broker.port, PATH)
+    client = Client(person.desk.broker.port, PATH, headers)
     assert client.status == 101
     nonce = wire.decode(client.receive()).payload
     proof = keys.prove(nonce=nonce, account=person.account, role=role, host=host)
@@ -124,6 +133,38 @@ def test_a_page_of_another_site_gets_no_socket(desk: Desk) -> None:
             assert client.status != 101
     with Client(desk.broker.port, PATH, {"Origin": f"http://localhost:{desk.broker.port}"}) as client:
         assert client.status == 101
+
+
+def test_what_became_of_a_device_is_told_to_itself_only(desk: Desk) -> None:
+    person = pro(desk)
+    phone = person.join().device
+    removed(desk, person, phone)
+    with proved(person, replace(DeviceKeys.new(), id=phone.id)) as forged:
+        assert forged.close_code() == Code.REFUSED
+    with proved(person, phone) as itself:
+        assert itself.close_code() == Code.REVOKED
+
+
+def test_a_dot_at_the_end_of_the_name_that_was_dialled_changes_nothing(desk: Desk) -> None:
+    person = pro(desk)
+    with proved(person, person.device, headers={"Host": f"LOCALHOST.:{desk.broker.port}"}) as client:
+        assert wire.decode(client.receive()).type is Type.READY
+
+
+def test_one_network_cannot_take_all_places_of_those_who_have_not_proved_themselves(desk: Desk) -> None:
+    def stranger(network: str) -> Client:
+        return Client(
+            desk.broker.port,
+            PATH,
+            {"Host": PUBLIC, "X-Forwarded-Proto": "https", "X-Forwarded-For": network},
+        )
+
+    with contextlib.ExitStack() as silent:
+        mine = [silent.enter_context(stranger(desk.network)).status for _ in range(33)]
+        assert mine == [101] * 32 + [403]
+        assert silent.enter_context(stranger(new_network())).status == 101
+    with stranger(desk.network) as again:
+        assert again.status == 101
 
 
 def test_presence_is_written_when_a_device_comes(desk: Desk) -> None:

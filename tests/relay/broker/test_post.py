@@ -6,6 +6,7 @@ import logging
 import smtplib
 import socketserver
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,6 +78,8 @@ def test_a_code_comes_by_smtp(tmp_path: Path, mail_server: MailServer) -> None:
     }
     with BrokerProcess(tmp_path / "home", env=env) as broker:
         desk, email = Desk(broker), new_address()
+        # A mail program would decode this one and send the code to somebody whom nobody counted.
+        desk.ticket("=?utf-8?q?a?=@example.com", Purpose.CREATE)
         ticket = desk.ticket(email, Purpose.CREATE)
         for _ in range(1000):
             if mail_server.mails:
@@ -88,8 +91,10 @@ def test_a_code_comes_by_smtp(tmp_path: Path, mail_server: MailServer) -> None:
         code = mail.partition(" is your code")[0].rpartition("\n")[2]
         assert desk.post("confirm", {"ticket": ticket, "code": code}).status_code == 204
         assert "mail FROM:<lerix@example.com>" in mail_server.lines
+        assert [line for line in mail_server.lines if line.startswith("rcpt")] == [f"rcpt TO:<{email}>"]
         assert broker.terminate() == 0
-        assert broker.stderr == ""
+        assert "Misread" in broker.stderr
+        assert "example.com" not in broker.stderr
 
 
 class Failing:
@@ -135,9 +140,42 @@ async def test_a_mail_that_cannot_be_sent_is_given_up_and_the_next_one_goes_out(
     carrier = Failing(*[OSError()] * 3)
     post = Post(carrier, pauses=(0.01, 0.01))
     post.take(LETTER)
+    await deliver(post, carrier, 3)
     second = Letter("bob@example.com", Purpose.ERASE, None)
     post.take(second)
     await deliver(post, carrier, 4)
+    assert carrier.carried == [second]
+
+
+async def test_a_mail_that_fails_holds_up_no_other() -> None:
+    carrier = Failing(smtplib.SMTPDataError(451, b"later"))
+    post = Post(carrier, pauses=(0.2,))
+    second = Letter("bob@example.com", Purpose.ERASE, None)
+    post.take(LETTER)
+    post.take(second)
+    await deliver(post, carrier, 3)
+    assert carrier.carried == [second, LETTER]
+
+
+async def test_whatever_one_mail_brings_about_the_next_one_goes_out(caplog: pytest.LogCaptureFixture) -> None:
+    carrier = Failing(ValueError("Invalid address ada@example.com"))
+    post = Post(carrier)
+    second = Letter("bob@example.com", Purpose.ERASE, None)
+    post.take(LETTER)
+    post.take(second)
+    await deliver(post, carrier, 2)
+    assert carrier.carried == [second]
+    assert "ValueError" in caplog.text
+    assert "ada@example.com" not in caplog.text
+
+
+async def test_a_code_that_has_ended_is_not_sent_any_more() -> None:
+    carrier = Failing()
+    post = Post(carrier)
+    post.take(Letter("ada@example.com", Purpose.CREATE, "12345678", ends=time.monotonic() - 1))
+    second = Letter("bob@example.com", Purpose.ERASE, None)
+    post.take(second)
+    await deliver(post, carrier, 1)
     assert carrier.carried == [second]
 
 
@@ -148,6 +186,22 @@ async def test_a_recipient_that_the_server_refuses_is_not_tried_again(caplog: py
     await deliver(post, carrier, 1)
     assert (carrier.tries, carrier.carried) == (1, [])
     assert "ada@example.com" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        smtplib.SMTPRecipientsRefused({"ada@example.com": (450, b"greylisted")}),
+        smtplib.SMTPSenderRefused(451, b"later", "lerix@example.com"),
+        smtplib.SMTPConnectError(421, b"busy"),
+    ],
+)
+async def test_what_the_server_puts_off_is_tried_again(error: Exception) -> None:
+    carrier = Failing(error)
+    post = Post(carrier, pauses=(0.01,))
+    post.take(LETTER)
+    await deliver(post, carrier, 2)
+    assert carrier.carried == [LETTER]
 
 
 async def test_a_full_post_is_closed_until_there_is_room() -> None:

@@ -52,6 +52,16 @@ def test_five_wrong_codes_end_a_ticket_also_for_the_right_one(desk: Desk) -> Non
     assert is_refused(desk.post("confirm", {"ticket": ticket, "code": code}), Problem.WRONG_CODE, 401)
 
 
+def test_an_erasure_rests_on_the_code_alone_so_three_wrong_ones_end_it(desk: Desk) -> None:
+    email = desk.create().email
+    ticket = desk.ticket(email, Purpose.ERASE)
+    code = desk.broker.code_to(email, 2)
+    for _ in range(3):
+        wrong = {"ticket": ticket, "code": f"{(int(code) + 1) % 10**8:08}"}
+        assert is_refused(desk.post("confirm", wrong), Problem.WRONG_CODE, 401)
+    assert is_refused(desk.post("confirm", {"ticket": ticket, "code": code}), Problem.WRONG_CODE, 401)
+
+
 def test_four_wrong_codes_do_not(desk: Desk) -> None:
     email = new_address()
     ticket = desk.ticket(email, Purpose.CREATE)
