@@ -18,6 +18,7 @@ from chat.generate import Choice
 from chat.models import Chat, Message, Role
 from chat.pages import Cursor, history, page
 from chat.stream import Reader
+from connections.changes import connections_changed
 from connections.push import html, partial, refused, stream
 
 NO_MODEL = "No model is chosen. Switch one on in Settings, Connections; your message stays in its field."
@@ -130,6 +131,9 @@ async def choose(request: HttpRequest) -> HttpResponse:
     menu = await picker(found, {name: wanted[name] for name in ("access", "model", "effort")})
     if menu.choice is not None:
         await remember(menu.choice, found)
+        # An event stream that read the old choice a moment ago may still bring it to this page, after the answer to
+        # this request: the new one must come last.
+        connections_changed.set()
     context = {"picker": menu, "chat": found}
     note = partial("#composer-note", await html("chat/note.html", context))
     return HttpResponse(await html("chat/picker.html", context) + note)

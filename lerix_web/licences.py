@@ -20,10 +20,12 @@ NEEDED: Final = (
     "httpx",
     "cryptography",
     "keyring",
+    "websockets",
     "platformdirs",
     "markdown-it-py",
     "mdit-py-plugins",
     "nh3",
+    "zxcvbn",
     "Pygments",
 )
 CLASSIFIER: Final = "License :: OSI Approved :: "

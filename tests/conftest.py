@@ -6,6 +6,9 @@ loop is an ``async with`` in the test.
 
 The tests in tests/browser come last and must not touch the ORM: Playwright leaves an event loop running in
 this thread, under which Django refuses to.
+
+All of them together run in several processes (pytest-xdist), each of which takes whole files: what a module
+shares, such as a running Lerix, is started once. Each process has a folder and a database of its own.
 """
 
 import atexit
@@ -17,6 +20,7 @@ import shutil
 import socket
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +41,8 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "lerix_web.settings.test"
 # Here and not in a hook, so that the conftest.py of a folder below may import models.
 django.setup()
 
+#: Beyond it there is little to share: the longest file takes as long as it takes.
+MOST_PROCESSES = 4
 #: What tried to leave this machine since the last look, as the address that was asked for.
 refused: list[str] = []
 
@@ -102,6 +108,22 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the browser tests last, after pytest-django has sorted by use of the database."""
+    """Put the browser tests last, after pytest-django has sorted by use of the database; of those, long files first.
+
+    Several processes take file after file in this order, and end together where the last ones are short.
+    """
     browser = Path(__file__).parent / "browser"
-    items.sort(key=lambda item: browser in item.path.parents)
+    counts = Counter(item.path for item in items if browser in item.path.parents)
+    items.sort(key=lambda item: (item.path in counts, -counts[item.path]))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Share a run among processes; files that somebody names run in this one, where a debugger works."""
+    return 0 if any(".py" in name for name in config.args) else min(os.cpu_count() or 1, MOST_PROCESSES)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Let each of those processes read the settings when this file has made a folder for it, and not before."""
+    del os.environ["DJANGO_SETTINGS_MODULE"]

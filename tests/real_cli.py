@@ -120,8 +120,13 @@ async def side_by_side(
                 raise Stranded(f"round {number}: Lerix says: {outcomes[0]}") from outcomes[0]
             if isinstance(outcomes[0], BaseException):
                 raise outcomes[0]
-            if cli.stored()["refresh_token"] != account.refresh_token:
-                raise Stranded(f"round {number}: the file does not hold the newest refresh token")
+            # Who takes over what the other has renewed is done sooner than the other.
+            for _ in range(200):
+                if cli.stored()["refresh_token"] == account.refresh_token:
+                    break
+                await asyncio.sleep(0.05)
+            else:
+                raise Stranded(f"round {number}: the file does not hold the newest refresh token; {up.log[-8:]}")
             # The CLI's next use of its session; whoever lost the race takes over what the file holds.
             told = await own.call("getAuthStatus", params)
             try:

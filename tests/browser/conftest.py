@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 import shutil
@@ -9,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
@@ -24,11 +27,22 @@ FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
+#: What of Chromium is left out. The first line draws suggestions below the address bar, by pages of their own in a
+#: process of their own for each window: a quarter of all that these tests cost. The switch takes the place of
+#: Playwright's own, so the rest repeats what of that matters here.
+WITHOUT = (
+    "WebUIOmniboxPopup WebUIOmniboxAimPopup WebUIOmniboxFullPopup SpareRendererForSitePerProcess "
+    "AvoidUnnecessaryBeforeUnloadCheckSync DestroyProfileOnBrowserClose HttpsUpgrades "
+    "HttpsFirstBalancedModeAutoEnable MediaRouter PaintHolding ThirdPartyStoragePartitioning "
+    "AvoidCorsURLLoaderRestartOnRedirect OptimizationHints NetworkTimeServiceQuerying AimEnabled PreconnectToSearch"
+).split()
+FLAGS.append(f"--disable-features={','.join(WITHOUT)}")
 
 #: What Chromium and htmx print when a server was stopped or restarted, as some tests do.
 NETWORK = re.compile(r"Failed to load resource|htmx:(sse:)?error: (network error|Failed to fetch)")
 
-expect.set_options(timeout=10_000)
+# Only what fails waits as long, and what is waited for may take its time on a loaded machine.
+expect.set_options(timeout=20_000)
 
 
 def chromium_path() -> str | None:
@@ -82,8 +96,10 @@ class Desk:
     contexts: list[BrowserContext]
     state: Path
 
-    def page(self, width: int = 1440, height: int = 900, *, dark: bool = False, touch: bool = False) -> Page:
-        """Open a page in a browser context of its own, at the start page."""
+    def page(
+        self, width: int = 1440, height: int = 900, *, dark: bool = False, touch: bool = False, at: str = "/"
+    ) -> Page:
+        """Open a page in a browser context of its own, at the path `at`."""
         known = self.state.exists()
         context = self.chromium.new_context(
             viewport={"width": width, "height": height},
@@ -94,10 +110,27 @@ class Desk:
         )
         self.contexts.append(context)
         page = self.watched(context.new_page())
-        page.goto(self.lerix.url if known else self.lerix.launch_link)
         if not known:
+            page.goto(self.lerix.launch_link)
             context.storage_state(path=self.state)
+        if known or at != "/":
+            page.goto(self.lerix.url + at)
         return page
+
+    @property
+    def cookie(self) -> str:
+        """The header by which Lerix knows a browser that has been let in."""
+        if not self.state.exists():
+            self.page().close()
+        known = json.loads(self.state.read_text())["cookies"]
+        return "; ".join(f"{each['name']}={each['value']}" for each in known)
+
+    @contextlib.contextmanager
+    def requests(self) -> Iterator[httpx.Client]:
+        """Give a client that asks what a page of Lerix asks, where nothing depends on a browser doing it."""
+        own = {"cookie": self.cookie, "sec-fetch-site": "same-origin", "origin": self.lerix.url}
+        with httpx.Client(base_url=self.lerix.url, timeout=30, trust_env=False, headers=own) as client:
+            yield client
 
     def watched(self, page: Page) -> Page:
         """Note what goes wrong in a page: script errors and violations of our own security policy."""
@@ -145,9 +178,11 @@ def models_on(desk: Desk, signed_in: None) -> None:
     """Codex is signed in, and three of its models are in the composer: once for a module's Lerix."""
     if desk.state.with_name("models-on").exists():
         return
-    page = desk.page()
-    switch_on(page, "GPT-6.1 Sol", "GPT-6 Sol", "GPT-5.5")
-    page.close()
+    models = "/settings/connections/codex/models/"
+    with desk.requests() as client:
+        assert "gpt-6.1-sol" in client.get(models).raise_for_status().text
+        for slug in ("gpt-6.1-sol", "gpt-6-sol", "gpt-5.5"):
+            client.post(f"{models}switch/", data={"model": slug, "enabled": "on"}).raise_for_status()
     desk.state.with_name("models-on").touch()
 
 

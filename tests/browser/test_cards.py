@@ -56,8 +56,8 @@ def changed(up: Upstream, home: Path) -> None:
 
 
 def unreachable(up: Upstream, home: Path) -> None:
-    up.sign_in(home)
     up.go_offline()
+    up.sign_in(home)
 
 
 STATES: list[tuple[str, Setup, str, str]] = [
@@ -95,7 +95,11 @@ def lerix(
 
 
 @pytest.fixture(autouse=True)
-def clean(codex_home: Path, up: Upstream) -> None:
+def clean(desk: Desk, codex_home: Path) -> Iterator[None]:
+    """Nobody is signed in before a test and after it, when the stand-in forgets what was to go wrong."""
+    for name in ("auth.json", "config.toml"):
+        (codex_home / name).unlink(missing_ok=True)
+    yield
     for name in ("auth.json", "config.toml"):
         (codex_home / name).unlink(missing_ok=True)
 
@@ -105,9 +109,7 @@ def card(page: Page) -> Locator:
 
 
 def open_connections(desk: Desk) -> Page:
-    page = desk.page()
-    page.goto(f"{desk.lerix.url}/settings/connections/")
-    return page
+    return desk.page(at="/settings/connections/")
 
 
 @pytest.mark.parametrize(("name", "setup", "sentence", "step"), STATES, ids=[state[0] for state in STATES])

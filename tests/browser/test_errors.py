@@ -87,12 +87,12 @@ def test_a_usage_limit_says_until_when_and_sends_nothing_more(page: Page, desk: 
     notice = page.get_by_role("group", name="What went wrong")
     expect(notice).to_contain_text("Try again after")
     expect(page.locator("#composer-note")).to_contain_text("limit")
-    picture(page, "limit")
     asked = len(up.to(RESPONSES))
     notice.get_by_role("button", name="Retry").click()
     expect(notice).to_be_visible()
     assert len(up.to(RESPONSES)) == asked
-    expect(page.locator("#composer-note")).to_be_empty(timeout=15_000)
+    picture(page, "limit")
+    expect(page.locator("#composer-note")).to_be_empty(timeout=30_000)
     notice.get_by_role("button", name="Retry").click()
     answers(page)(1)
 

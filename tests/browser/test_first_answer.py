@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Desk, answers, send
 from tests.upstream import RESPONSES, Reply, Upstream, faults
@@ -21,6 +21,24 @@ def test_shift_enter_breaks_the_line_and_enter_sends(page: Page, up: Upstream) -
     expect(page.get_by_role("article", name="You")).to_have_text("one\ntwo")
     expect(field).to_have_value("")
     answers(page)(1)
+
+
+def test_what_is_typed_while_a_new_chat_is_made_is_kept(page: Page) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/chats/", hold)
+    with page.expect_request("**/chats/"):
+        send(page, "First")
+    field = page.get_by_role("textbox", name="Message")
+    expect(field).to_have_value("")
+    page.keyboard.type("And then")
+    held.pop().continue_()
+    answers(page)(1)
+    page.keyboard.type(" more")
+    expect(field).to_have_value("And then more")
 
 
 def test_an_empty_message_is_not_sent(page: Page, up: Upstream) -> None:
@@ -126,7 +144,7 @@ def test_code_and_messages_can_be_copied(desk: Desk, up: Upstream) -> None:
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == "x = 1 < 2\n"
     page.get_by_role("button", name="Copy message").click()
-    for _ in range(50):
+    for _ in range(200):
         if "bold" in page.evaluate("navigator.clipboard.readText()"):
             break
         page.wait_for_timeout(50)

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Desk, answers, picture, send
 from tests.browser.test_layout import healthy
 from tests.serving import LerixProcess
 from tests.upstream import PUBLIC_MODELS, PUBLIC_RESPONSES, RESPONSES, Upstream, faults
 
+CONNECTIONS = "/settings/connections/"
 WORK, HOME, NEW = (f"sk-proj-planted-{name}-0123456789-{name[:4]}" for name in ("work", "home", "news"))
 
 
@@ -34,9 +35,12 @@ def known(up: Upstream) -> None:
         up.add_api_key(key)
 
 
-def connections(page: Page, desk: Desk) -> Locator:
-    """Open the page and return the region."""
-    page.goto(f"{desk.lerix.url}/settings/connections/")
+@pytest.fixture
+def page(desk: Desk) -> Page:
+    return desk.page(at=CONNECTIONS)
+
+
+def region(page: Page) -> Locator:
     return page.get_by_role("region", name="OpenAI API keys")
 
 
@@ -80,8 +84,7 @@ def choose_access(page: Page, label: str) -> None:
 
 
 def test_a_key_is_checked_before_it_is_kept(page: Page, desk: Desk, up: Upstream, tmp_path: Path) -> None:
-    region = connections(page, desk)
-    expect(region).to_contain_text("No API key yet")
+    expect(region(page)).to_contain_text("No API key yet")
     healthy(page, "keys-empty")
     page.get_by_role("button", name="Add API key").click()
     dialog = page.get_by_role("dialog", name="Add API key")
@@ -133,7 +136,6 @@ def test_a_key_is_checked_before_it_is_kept(page: Page, desk: Desk, up: Upstream
 
 
 def test_a_label_and_a_key_are_taken_once(page: Page, desk: Desk) -> None:
-    connections(page, desk)
     add(page, "Work", WORK)
     page.get_by_role("button", name="Add API key").click()
     dialog = enter(page, HOME, "work")
@@ -148,7 +150,6 @@ def test_a_label_and_a_key_are_taken_once(page: Page, desk: Desk) -> None:
 def test_two_keys_and_codex_are_three_accesses_of_one_chat(
     page: Page, desk: Desk, up: Upstream, signed_in: None
 ) -> None:
-    connections(page, desk)
     add(page, "Work", WORK)
     add(page, "Home", HOME)
     switch_on(page, "Work", "GPT-5.5", "GPT-4.1")
@@ -199,7 +200,6 @@ def test_two_keys_and_codex_are_three_accesses_of_one_chat(
 
 
 def test_a_key_is_renamed_and_replaced(page: Page, desk: Desk, up: Upstream) -> None:
-    connections(page, desk)
     add(page, "Work", WORK)
     switch_on(page, "Work", "GPT-5.5")
     card(page, "Work").get_by_role("button", name="Rename").click()
@@ -226,8 +226,42 @@ def test_a_key_is_renamed_and_replaced(page: Page, desk: Desk, up: Upstream) -> 
     assert up.to(PUBLIC_RESPONSES)[-1].headers["authorization"] == f"Bearer {NEW}"
 
 
+def test_a_dialog_is_never_filled_by_what_another_card_asked_for(page: Page, desk: Desk) -> None:
+    add(page, "Work", WORK)
+    add(page, "Home", HOME)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if route.request.method == "POST" or route.request.url.endswith("/models/"):
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/models/", hold, times=1)
+    with page.expect_request("**/models/"):
+        card(page, "Work").get_by_role("button", name="Edit models").click()
+    page.keyboard.press("Escape")
+    with page.expect_event("requestfailed"):
+        card(page, "Home").get_by_role("button", name="Edit models").click()
+    dialog = page.get_by_role("dialog", name="Edit models")
+    expect(dialog.get_by_text("API key · Home")).to_be_visible()
+    page.keyboard.press("Escape")
+    # A form that was sent and left: its answer does not come into the next one.
+    page.route("**/rename/", hold)
+    card(page, "Work").get_by_role("button", name="Rename").click()
+    field = page.get_by_label("Label")
+    field.fill("Home")
+    with page.expect_request("**/rename/"):
+        field.press("Enter")
+    page.keyboard.press("Escape")
+    with page.expect_event("requestfailed"):
+        card(page, "Home").get_by_role("button", name="Rename").click()
+    expect(field).to_have_value("Home")
+    expect(field).to_be_focused()
+    expect(page.locator("#toast")).to_be_hidden()
+
+
 def test_a_removed_key_can_be_brought_back_for_some_seconds(page: Page, desk: Desk, up: Upstream) -> None:
-    connections(page, desk)
     add(page, "Work", WORK)
     add(page, "Home", HOME)
     switch_on(page, "Work", "GPT-5.5")
@@ -240,7 +274,6 @@ def test_a_removed_key_can_be_brought_back_for_some_seconds(page: Page, desk: De
     undo = page.get_by_role("button", name="Undo")
     expect(undo).to_be_focused()
     expect(page.locator("#keys")).to_contain_text("Removed Home sk-…home")
-    healthy(page, "keys-removed")
     # The chat falls back to what there is.
     expect(other.locator("#model-now")).to_contain_text("GPT-5.5 · API key · Work")
     undo.click()
@@ -249,7 +282,9 @@ def test_a_removed_key_can_be_brought_back_for_some_seconds(page: Page, desk: De
     expect(other.locator("#model-now")).to_contain_text("GPT-4.1 · API key · Home")
     # Removed for good, in every tab, without a reload.
     card(page, "Home").get_by_role("button", name="Remove").click()
-    expect(page.locator("#keys")).not_to_contain_text("Home", timeout=15_000)
+    expect(undo).to_be_visible()
+    healthy(page, "keys-removed")
+    expect(page.locator("#keys")).not_to_contain_text("Home", timeout=30_000)
     send(other, "It goes on with the other")
     answers(other)(2)
     assert up.to(PUBLIC_RESPONSES)[-1].headers["authorization"] == f"Bearer {WORK}"
@@ -257,12 +292,11 @@ def test_a_removed_key_can_be_brought_back_for_some_seconds(page: Page, desk: De
     card(page, "Work").get_by_role("button", name="Remove").click()
     expect(page.get_by_role("button", name="Undo")).to_be_visible()
     desk.lerix.restart()
-    page = desk.page()
-    expect(connections(page, desk)).to_contain_text("No API key yet")
+    page = desk.page(at=CONNECTIONS)
+    expect(region(page)).to_contain_text("No API key yet")
 
 
 def test_each_state_of_a_key_is_told_with_its_next_step(page: Page, desk: Desk, up: Upstream) -> None:
-    connections(page, desk)
     add(page, "Work", WORK)
     switch_on(page, "Work", "GPT-5.5")
     chat = desk.page()
@@ -293,8 +327,7 @@ def test_each_state_of_a_key_is_told_with_its_next_step(page: Page, desk: Desk, 
     assert len(up.to(PUBLIC_RESPONSES)) == asked
     # It is remembered, and one step mends it.
     desk.lerix.restart()
-    page = desk.page()
-    connections(page, desk)
+    page = desk.page(at=CONNECTIONS)
     expect(card(page, "Work").get_by_text("Key refused", exact=True)).to_be_visible()
     card(page, "Work").get_by_role("button", name="Replace").click()
     expect(enter(page, NEW)).to_be_hidden()
@@ -302,15 +335,13 @@ def test_each_state_of_a_key_is_told_with_its_next_step(page: Page, desk: Desk, 
 
 
 def test_a_sealing_key_that_is_gone_is_told_and_nothing_is_lost(page: Page, desk: Desk, tmp_path: Path) -> None:
-    connections(page, desk)
     add(page, "Work", WORK)
     add(page, "Home", HOME)
     (file,) = (tmp_path / "home").glob("sealing-*.key")
     desk.lerix.terminate()
     away = file.rename(tmp_path / "away")
     desk.lerix.restart()
-    page = desk.page()
-    connections(page, desk)
+    page = desk.page(at=CONNECTIONS)
     for label in ("Work", "Home"):
         expect(card(page, label).get_by_text("Enter the key again", exact=True)).to_be_visible()
     healthy(page, "keys-sealing-key-gone")
@@ -320,17 +351,15 @@ def test_a_sealing_key_that_is_gone_is_told_and_nothing_is_lost(page: Page, desk
     desk.lerix.terminate()
     away.rename(file)
     desk.lerix.restart()
-    page = desk.page()
-    connections(page, desk)
+    page = desk.page(at=CONNECTIONS)
     for label in ("Work", "Home"):
         expect(card(page, label).get_by_text("Ready", exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize(("width", "height", "dark"), [(390, 844, False), (390, 844, True), (820, 1180, True)])
 def test_the_page_fits_and_is_accessible(desk: Desk, up: Upstream, width: int, height: int, dark: bool) -> None:
-    page = desk.page(width, height, dark=dark, touch=True)
+    page = desk.page(width, height, dark=dark, touch=True, at=CONNECTIONS)
     name = f"keys-{width}-{'dark' if dark else 'light'}"
-    connections(page, desk)
     add(page, "Work", WORK)
     add(page, "W" * 40, HOME)
     up.drop_api_key(WORK)

@@ -41,8 +41,7 @@ def test_a_renewal_that_fails_says_why_and_what_to_do(
 ) -> None:
     up.fail(TOKEN, outcome, times=None)
     up.sign_in(codex_home, expires_in=-60)
-    page = desk.page()
-    page.goto(f"{desk.lerix.url}/settings/connections/")
+    page = desk.page(at="/settings/connections/")
     expect(card(page).locator(".card-sentence")).to_contain_text(sentence)
     expect(card(page)).to_contain_text(step)
     picture(page, f"renewal-{name}")
@@ -50,8 +49,7 @@ def test_a_renewal_that_fails_says_why_and_what_to_do(
 
 def test_a_session_that_ran_out_is_renewed_when_somebody_looks(desk: Desk, up: Upstream, codex_home: Path) -> None:
     spent = up.sign_in(codex_home, expires_in=-60).refresh_token
-    page = desk.page()
-    page.goto(f"{desk.lerix.url}/settings/connections/")
+    page = desk.page(at="/settings/connections/")
     expect(card(page).get_by_text("Connected", exact=True)).to_be_visible()
     expect(card(page)).to_contain_text("renewed by Lerix")
     assert spent not in (codex_home / "auth.json").read_text()

@@ -36,8 +36,7 @@ def card(page: Page) -> Locator:
 
 
 def open_connections(desk: Desk) -> Page:
-    page = desk.page()
-    page.goto(f"{desk.lerix.url}/settings/connections/")
+    page = desk.page(at="/settings/connections/")
     expect(card(page)).to_contain_text("not signed in")
     return page
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -39,11 +38,6 @@ def resident(lerix: LerixProcess) -> int:
     return int(found[1]) * 1024
 
 
-def cookie(desk: Desk) -> str:
-    known = json.loads(desk.state.read_text())["cookies"]
-    return "; ".join(f"{each['name']}={each['value']}" for each in known)
-
-
 @contextlib.contextmanager
 def stuck(desk: Desk, page: Page, count: int) -> Iterator[list[socket.socket]]:
     """Connections that follow the chat of ``page`` as browsers of their own would, and never read."""
@@ -59,11 +53,19 @@ def stuck(desk: Desk, page: Page, count: int) -> Iterator[list[socket.socket]]:
                 f"Host: localhost:{desk.lerix.port}",
                 "Accept: text/event-stream",
                 "Sec-Fetch-Site: same-origin",
-                f"Cookie: {cookie(desk)}; reader={number}",
+                f"Cookie: {desk.cookie}; reader={number}",
             )
             reader.sendall("\r\n".join([*lines, "", ""]).encode())
             readers.append(reader)
         yield readers
+
+
+def until(test: Callable[[], bool]) -> None:
+    """Wait until `test` says yes, for twenty seconds at most."""
+    deadline = time.monotonic() + 20
+    while not test():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def begun(desk: Desk, page: Page, up: Upstream) -> None:
@@ -104,7 +106,7 @@ def test_readers_that_never_read_cost_no_more_than_an_update_each(page: Page, de
         # One that reads after all gets the whole answer, and its end.
         late = readers[0]
         late.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**20)
-        late.settimeout(20)
+        late.settimeout(60)
         text = b""
         while text.count(b'aria-label="Answer again"') < 2:
             piece = late.recv(2**16)
@@ -120,10 +122,13 @@ def test_readers_that_never_read_cost_no_more_than_an_update_each(page: Page, de
 def test_readers_that_come_and_go_leave_nothing_behind(page: Page, desk: Desk, up: Upstream) -> None:
     begun(desk, page, up)
     grown = []
+    descriptors = Path(f"/proc/{desk.lerix.pid}/fd")
+    before = len([*descriptors.iterdir()])
     for _ in range(3):
         with stuck(desk, page, 100):
+            until(lambda: len([*descriptors.iterdir()]) >= before + 100)
             time.sleep(0.5)
-        time.sleep(0.3)
+        until(lambda: len([*descriptors.iterdir()]) <= before + 5)
         grown.append(resident(desk.lerix))
     assert grown[2] - grown[1] < 8 * 2**20
     send(page, "Still there?")

@@ -1,6 +1,6 @@
 """Settings > Connections, asked as a browser asks it."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 
 import pytest
 from django.test import AsyncClient
@@ -11,7 +11,8 @@ from connections.catalogue import Catalogue, Model
 from connections.errors import AccessError, ModelRefused, Unreachable
 from connections.models import CatalogueEntry, PathMemory
 from connections.paths import paths
-from tests.chat.fakes import MODEL, OTHER, FakePath
+from connections.status import NextStep, Status
+from tests.chat.fakes import MODEL, OTHER, READY, FakePath
 
 
 @pytest.fixture
@@ -168,3 +169,38 @@ async def test_a_list_that_changed_is_fetched_again_when_an_answer_tells(fake: F
     fake.models_etag = "new"
     await catalogues.note_answer(fake, MODEL, None)
     assert len(await catalogues.entries(fake)) == 2
+
+
+SIGNED_OUT = Status(False, "signed-out", "Needs sign-in", "Nobody is signed in.", NextStep.SIGN_IN)
+TROUBLE = Status(False, "unreachable", "Not reachable", "It could not be reached.", NextStep.RETRY)
+
+
+@pytest.mark.parametrize(
+    ("states", "asked"),
+    [
+        ([READY], 1),
+        # Whoever signs in while the service is known not to answer need not wait until it is asked by itself.
+        ([SIGNED_OUT, TROUBLE], 1),
+        # The service fails, or comes back: that was seen because it had been asked.
+        ([READY, TROUBLE, READY], 1),
+        ([SIGNED_OUT], 0),
+    ],
+)
+async def test_a_service_is_asked_for_its_models_when_it_can_be_asked_anew(
+    fake: FakePath, states: list[Status], asked: int
+) -> None:
+    count = 0
+
+    async def changes() -> AsyncGenerator[Status, None]:
+        for fake.state in states:
+            yield fake.state
+
+    async def counted() -> Catalogue:
+        nonlocal count
+        count += 1
+        return Catalogue((MODEL,), None)
+
+    fake.changes = changes  # type: ignore[method-assign]
+    fake.models = counted  # type: ignore[method-assign]
+    await catalogues.follow(fake)
+    assert count == asked

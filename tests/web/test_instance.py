@@ -29,6 +29,12 @@ def with_door(folder: Path, question: Callable[[], T]) -> T:
         try:
             return await asyncio.to_thread(question)
         finally:
+            # Who left without waiting for the answer may not even have been let in yet, and asyncio before Python 3.12
+            # loses the socket of whom it lets in while it closes.
+            for _ in range(2):
+                await asyncio.sleep(0)
+            while answering := asyncio.all_tasks() - {asyncio.current_task()}:
+                await asyncio.wait(answering)
             await door.close()
 
     return asyncio.run(run())

@@ -56,7 +56,21 @@
     fit();
   });
 
-  document.addEventListener("htmx:after:swap", fit);
+  /* The first message of a chat brings a new composer. What was typed while it was on its way goes along. */
+  let old = null;
+  document.addEventListener("htmx:before:swap", (event) => {
+    const ctx = event.detail.ctx;
+    if (ctx.sourceElement.id === "composer" && ctx.swap !== "none") old = field();
+  });
+
+  document.addEventListener("htmx:after:swap", () => {
+    const area = field();
+    if (old && area && area !== old) {
+      if (area.value === "") area.value = old.value;
+      old = null;
+    }
+    fit();
+  });
   document.addEventListener("DOMContentLoaded", fit);
 
   /* Typing anywhere on the page goes to the field. */

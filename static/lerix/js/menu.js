@@ -1,4 +1,5 @@
-/* Menus: opened by a button with data-menu; arrows move, letters find, Enter chooses, Escape closes. */
+/* Menus: opened by a button with data-menu; arrows move, letters find, Enter chooses, Escape closes. Whether a menu is
+   open is in its button's aria-expanded and nowhere else: styles follow it, and what the server sends leaves it alone. */
 
 (() => {
   "use strict";
@@ -19,22 +20,19 @@
   }
 
   function open(button) {
-    const menu = menuOf(button);
     typed = "";
-    menu.hidden = false;
-    // News from the server must not close a menu that is being read.
-    menu.setAttribute("hx-morph-skip", "");
     button.setAttribute("aria-expanded", "true");
-    const all = items(menu);
-    const first = menu.querySelector("[role=menuitemradio][aria-checked=true]") || all[0];
+    focusIn(menuOf(button));
+  }
+
+  function focusIn(menu) {
+    const first = menu.querySelector("[role=menuitemradio][aria-checked=true]") || items(menu)[0];
     if (first) first.focus({ preventScroll: true });
   }
 
   function close(focus) {
     const button = opener();
     if (!button) return;
-    menuOf(button).hidden = true;
-    menuOf(button).removeAttribute("hx-morph-skip");
     button.setAttribute("aria-expanded", "false");
     if (focus) button.focus();
   }
@@ -87,23 +85,22 @@
     if (event.key !== "Tab") event.preventDefault();
   });
 
-  /* After a choice the server sends the menu anew. Choosing access leaves it open, for the model comes next. */
-  let keep = null;
-  document.addEventListener("htmx:before:request", (event) => {
-    const source = event.detail.ctx.sourceElement;
-    if (source.getAttribute("role") !== "menuitemradio") return;
-    keep = (source.getAttribute("hx-vals") || "").includes('"keep"') ? source.getAttribute("aria-label") : null;
-    if (keep === null) close(true);
-    else menuOf(opener()).removeAttribute("hx-morph-skip");
+  /* Whoever goes elsewhere leaves the menu. */
+  document.addEventListener("focusin", (event) => {
+    const button = opener();
+    if (button && event.target !== button && !menuOf(button).contains(event.target)) close(false);
   });
 
-  document.addEventListener("htmx:after:swap", (event) => {
-    if (keep === null || !event.detail.ctx.sourceElement.closest("#picker")) return;
-    const button = document.getElementById("model-button");
-    const label = keep;
-    keep = null;
-    open(button);
-    const same = items(menuOf(button)).find((item) => item.getAttribute("aria-label") === label);
-    if (same) same.focus({ preventScroll: true });
+  /* A choice closes the menu, but for one of access: the model comes next. */
+  document.addEventListener("htmx:before:request", (event) => {
+    const source = event.detail.ctx.sourceElement;
+    if (source.getAttribute("role") === "menuitemradio" && !("stays" in source.dataset)) close(true);
+  });
+
+  /* The server sends the menu anew after each choice, and whenever anything in it has changed. What had the focus may
+     be gone then. */
+  document.addEventListener("htmx:after:swap", () => {
+    const button = opener();
+    if (button && (!document.activeElement || document.activeElement === document.body)) focusIn(menuOf(button));
   });
 })();
