@@ -1,0 +1,295 @@
+"""Codex Relay on the Mac: the link, who is let in over it, and why it is on or off."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from connections.changes import Signal, heard
+from relay.account.keys.device import Role
+from relay.account.keys.errors import DeviceRevoked, KeysError
+from relay.host.adapter import Adapter, Application
+from relay.host.book import MemberBook
+from relay.host.offer import Offer
+from relay.link.host import Host
+from relay.link.link import Connect, Identity, Link, Phase, Timing
+from relay.member import Member
+from relay.protocol.link import Code, Message, Type
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks at what is too old.
+SWEEP_SECONDS: Final = 10.0
+#: Seconds in which the last words to the remotes may still leave.
+LAST_WORDS_SECONDS: Final = 0.3
+#: After these nobody may be served any longer, until the link is ready again.
+_ENDING: Final = frozenset({Code.REVOKED, Code.NO_PLAN, Code.REFUSED})
+
+
+class Reason(StrEnum):
+    """Why it is as it is; stable, for programs."""
+
+    OFF = "off"
+    NO_MODEL = "no-model"
+    SIGNED_OUT = "signed-out"
+    NO_PLAN = "no-plan"
+    NO_KEYS = "no-keys"
+    CONNECTING = "connecting"
+    UNREACHABLE = "unreachable"
+    RESTARTING = "restarting"
+    REVOKED = "revoked"
+    REFUSED = "refused"
+    SUPERSEDED = "superseded"
+    READY = "ready"
+
+
+_SENTENCES: Final = {
+    Reason.OFF: "Codex Relay is off.",
+    Reason.NO_MODEL: "Codex Relay needs a Codex model to offer. Switch one on first.",
+    Reason.SIGNED_OUT: "Codex Relay needs a Lerix account. Sign in first.",
+    Reason.NO_PLAN: "The account's plan has no Codex Relay, so your other devices cannot use this computer.",
+    Reason.NO_KEYS: "This computer does not have the account's newest key yet. It is fetched from the broker.",
+    Reason.CONNECTING: "Connecting to the broker.",
+    Reason.UNREACHABLE: "The broker cannot be reached. Lerix tries again by itself.",
+    Reason.RESTARTING: "The broker is restarting. Lerix comes back by itself.",
+    Reason.REVOKED: "This computer was removed from the account. Sign in again to use Codex Relay.",
+    Reason.REFUSED: "The broker does not let this computer in. Sign out of the account, then sign in again.",
+    Reason.SUPERSEDED: "Another Lerix on this computer has taken over. Quit it to use Codex Relay here.",
+    Reason.READY: "Your other devices can use this computer's Codex models.",
+}
+_BY_CODE: Final = {
+    Code.NO_PLAN: Reason.NO_PLAN,
+    Code.REVOKED: Reason.REVOKED,
+    Code.REFUSED: Reason.REFUSED,
+    Code.SUPERSEDED: Reason.SUPERSEDED,
+    Code.RESTARTING: Reason.RESTARTING,
+}
+
+
+@dataclass(frozen=True)
+class HostState:
+    """The relay at this moment. `on` says whether it may be reached, `remotes` are those that have a route now."""
+
+    on: bool
+    reason: Reason
+    since: datetime
+    remotes: frozenset[bytes] = frozenset()
+    running: int = 0
+    waiting: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """What the card shows."""
+        return _SENTENCES[self.reason]
+
+
+class RelayHost:
+    """This computer as a host. Run `run` as background work; everything is on one event loop.
+
+    `member` gives who is signed in, with the newest log it verified, or None. `why_not` gives what else speaks against
+    serving (no model switched on, no plan), or None. `look_again` is called where another device has seen more of the
+    account. Call `refresh` whenever one of these may have changed, and after a wake of the computer `wake`.
+    """
+
+    def __init__(
+        self,
+        offer: Offer,
+        application: Application,
+        member: Callable[[], Member | None],
+        *,
+        why_not: Callable[[], Reason | None] = lambda: None,
+        look_again: Callable[[], None] = lambda: None,
+        user_agent: str = "Lerix",
+        timing: Timing | None = None,
+        dial: Connect | None = None,
+    ) -> None:
+        #: Rings when `state` is another one.
+        self.changed = Signal()
+        self._offer = offer
+        self._adapter = Adapter(application, offer)
+        self._member = member
+        self._why_not = why_not
+        self._look_again = look_again
+        self._user_agent = user_agent
+        self._timing = timing
+        self._dial = dial
+        self._on = False
+        self._bell = asyncio.Event()
+        self._served: _Served | None = None
+        self._swept = 0.0
+        self._state = HostState(False, Reason.OFF, datetime.now(UTC))
+        offer.turns.changed.ring(self._bell)
+
+    @property
+    def state(self) -> HostState:
+        """The relay at this moment."""
+        return self._state
+
+    def switch(self, *, on: bool) -> None:
+        """Turn the relay on or off."""
+        self._on = on
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look now at who is signed in and what speaks against serving."""
+        self._bell.set()
+
+    def wake(self) -> None:
+        """Dial now if the link waits: the network is back, the computer woke up, a person asks."""
+        if self._served is not None:
+            self._served.link.wake()
+
+    async def run(self) -> None:
+        """Serve while it may be, until cancelled; then everything ends."""
+        try:
+            while True:
+                self._bell.clear()
+                await self._look()
+                await heard(self._bell, seconds=SWEEP_SECONDS)
+        finally:
+            await self._end()
+            await self._offer.turns.aclose()
+            await self._adapter.aclose()
+
+    async def _look(self) -> None:
+        reason, member = self._wanted()
+        if self._served is not None and (member is None or not self._served.belongs_to(member)):
+            await self._end()
+        if member is not None:
+            try:
+                if self._served is None:
+                    self._begin(member)
+                else:
+                    self._served.book.take(member)
+            except DeviceRevoked:
+                reason = Reason.REVOKED
+                await self._end()
+            except KeysError:
+                reason = Reason.NO_KEYS
+                await self._end()
+                self._look_again()
+        served = self._served
+        if served is not None:
+            reason = self._keep(served)
+        self._show(reason)
+
+    def _wanted(self) -> tuple[Reason, Member | None]:
+        if not self._on:
+            return Reason.OFF, None
+        member = self._member()
+        if member is None:
+            return Reason.SIGNED_OUT, None
+        against = self._why_not()
+        return (against, None) if against is not None else (Reason.CONNECTING, member)
+
+    def _begin(self, member: Member) -> None:
+        self._served = _Served(member, self._adapter, self._look_again, self._bell.set, self)
+
+    async def _end(self) -> None:
+        served, self._served = self._served, None
+        if served is None:
+            return
+        # At once, before anything is waited for: nobody is answered, and nothing is asked any more.
+        self._offer.turns.stop()
+        await served.end()
+
+    def _keep(self, served: "_Served") -> Reason:
+        """What is to be done now and then while it serves."""
+        served.restart_if_failed()
+        for device in served.book.unwelcome:
+            served.host.expel(device)
+            self._offer.turns.stop(device)
+        self._sweep(served)
+        state = served.link.state
+        if state.phase is Phase.READY:
+            return Reason.READY
+        if state.code in _ENDING:
+            served.host.expel(code=Code(state.code))
+            self._offer.turns.stop()
+        if state.code in _BY_CODE:
+            return _BY_CODE[Code(state.code)]
+        return Reason.CONNECTING if state.phase is Phase.DIALLING and state.code is None else Reason.UNREACHABLE
+
+    def _sweep(self, served: "_Served") -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._swept >= SWEEP_SECONDS:
+            self._swept = now
+            served.host.sweep()
+            self._offer.turns.sweep()
+
+    def _show(self, reason: Reason) -> None:
+        served, turns, old = self._served, self._offer.turns, self._state
+        since = old.since if reason is old.reason else datetime.now(UTC)
+        remotes = served.host.remotes if served is not None else frozenset()
+        on = reason is Reason.READY
+        self._state = HostState(on, reason, since, remotes, turns.running, turns.waiting)
+        if self._state != old:
+            self.changed.set()
+
+    def make_link(
+        self, identity: Identity, handle: Callable[[Message], Awaitable[None]], changed: Callable[[], None]
+    ) -> Link:
+        """For `_Served`."""
+        return Link(
+            identity, handle, user_agent=self._user_agent, changed=changed, timing=self._timing, dial=self._dial
+        )
+
+
+class _Served:
+    """One membership that is served: its book, its link and its routes."""
+
+    def __init__(
+        self,
+        member: Member,
+        adapter: Adapter,
+        look_again: Callable[[], None],
+        changed: Callable[[], None],
+        maker: RelayHost,
+    ) -> None:
+        self.book = MemberBook(member, look_again)
+        self._changed = changed
+        self._member = member
+        identity = Identity(member.broker, member.account, member.keys.device, Role.HOST)
+        self.link = maker.make_link(identity, self._handle, self._link_changed)
+        self.host = Host(self.link, self.book, adapter.serve, gave_up=adapter.gave_up)
+        self._task = self._start(self.link.run())
+
+    def belongs_to(self, member: Member) -> bool:
+        """Whether it is the same device of the same account at the same broker."""
+        return self._member.is_same_device(member)
+
+    def restart_if_failed(self) -> None:
+        """A link ends by itself only where there is an error of ours."""
+        if self._task.done():
+            if not self._task.cancelled() and (error := self._task.exception()) is not None:
+                logger.error("The relay's link failed and is begun again.", exc_info=error)
+            self._task = self._start(self.link.run())
+
+    async def end(self) -> None:
+        """Say that it is over, and leave."""
+        self.host.expel(code=Code.RELAY_OFF)
+        await asyncio.sleep(LAST_WORDS_SECONDS)
+        self._task.cancel()
+        await asyncio.wait({self._task}, timeout=1)
+        await self.host.aclose()
+
+    async def _handle(self, message: Message) -> None:
+        await self.host.handle(message)
+        # Those who have a route are shown; when one is there or gone, no message says.
+        loop = asyncio.get_running_loop()
+        if message.type is Type.INCOMING:
+            for seconds in (0.5, 2.0):
+                loop.call_later(seconds, self._changed)
+        elif message.type is Type.CLOSE:
+            loop.call_later(0.1, self._changed)
+
+    def _link_changed(self) -> None:
+        if self.link.state.phase is not Phase.READY:
+            self.host.link_down()
+        self._changed()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return asyncio.get_running_loop().create_task(work)
