@@ -163,7 +163,7 @@ class _Linked:
             if ready:
                 way.remote.wake()
             else:
-                way.remote.link_down()
+                way.remote.link_down(self.link.state.code)
             way.path.noticed()
 
 

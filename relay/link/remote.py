@@ -113,10 +113,12 @@ class Remote:
         """Try now: the link is ready, or a person asks."""
         self._wake.set()
 
-    def link_down(self) -> None:
-        """The link is gone; its routes are too."""
+    def link_down(self, code: int | None = None) -> None:
+        """The link is gone, and its routes with it; where the broker shut this device out, the session too."""
         if self._carrier is not None:
-            self._carrier.close(Code.DONE)
+            self._carrier.close(Code.DONE if code is None else code)
+        if code in GONE:
+            self._lose()
 
     async def run(self) -> None:
         """Keep a route to the host until cancelled."""

@@ -157,7 +157,9 @@ async def test_stop_while_it_waits_takes_it_out_of_the_queue() -> None:
     path = Obedient()
     path.script = [..., "x"]
     async with house(path) as home:
-        started = [await begin(home, str(number)) for number in range(3)]
+        started = [await begin(home, str(number)) for number in range(2)]
+        await soon(lambda: home.turns.running == 2)
+        started.append(await begin(home, "waits"))
         await soon(lambda: home.turns.waiting == 1)
         started[2][1].cancel()
         await soon(lambda: home.turns.waiting == 0)

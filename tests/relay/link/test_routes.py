@@ -194,6 +194,19 @@ async def test_an_expelled_device_is_out_at_once_and_its_requests_end() -> None:
         assert made.host.remotes == frozenset()
 
 
+@pytest.mark.parametrize("code", [Code.REFUSED, Code.REVOKED, Code.NO_PLAN])
+async def test_where_the_broker_shuts_the_device_out_nobody_waits_for_an_answer(code: Code) -> None:
+    async def wait(incoming: Incoming) -> None:
+        incoming.streams.answer(incoming.stream, Answer(200))
+
+    async with world(wait) as made:
+        reply = await made.remote.ask(GET)
+        made.phone.down()
+        made.remote.link_down(code)
+        with pytest.raises(StreamEnded):
+            await whole(reply)
+
+
 @pytest.mark.parametrize(("minutes", "resumed"), [(9, True), (11, False)])
 async def test_a_phone_that_slept_goes_on_after_nine_minutes_and_begins_anew_after_eleven(
     minutes: int, resumed: bool
