@@ -14,14 +14,14 @@ from connections.secrets import Secret
 from relay.account import codes, strength
 from relay.account.client import BrokerClient
 from relay.account.codes import Coded
-from relay.account.desk import TRIES, Desk, email_of
-from relay.account.errors import AccountError, AnswerLost, AnswerUnexpected, KeysRefused, Unreachable, Unsettled
+from relay.account.desk import Desk, email_of
+from relay.account.errors import AccountError, KeysRefused, Unsettled
 from relay.account.keys import flows
 from relay.account.keys.device import EVERY_ROLE
 from relay.account.keys.errors import KeysError
 from relay.account.keys.flows import Created
 from relay.account.keys.names import normalise_name
-from relay.account.opening import check_state, rest
+from relay.account.opening import check_state, until_known
 from relay.account.pending import Kind, Pending, Step
 from relay.account.signing_in import enter, settle
 from relay.account.vault import Keys
@@ -99,25 +99,11 @@ def check_retyped(made: flows.Recoverable | Created, pending: Pending, retyped: 
 
 
 async def _create(client: BrokerClient, creation: Creation, email: str, *, lost: bool) -> AccountState:
-    """Send it until it is known what came of it; sending it again does no harm.
+    """Send it until it is known what came of it; where nobody tells, `settle` finds out by the keys themselves."""
 
-    Once an answer was lost, no refusal says that the broker has not taken it: only Unsettled is raised then, and
-    `settle` finds out by the keys themselves.
-    """
-    for attempt in range(TRIES):
-        try:
-            state = await client.create(creation)
-            check_state(state, email, creation.update.account)
-        except (AnswerLost, AnswerUnexpected):
-            lost = True
-        except Unreachable:
-            if not lost:
-                raise
-        except AccountError:
-            if not lost:
-                raise
-            raise Unsettled from None
-        else:
-            return state
-        await rest(client, attempt)
-    raise Unsettled
+    async def send() -> AccountState:
+        state = await client.create(creation)
+        check_state(state, email, creation.update.account)
+        return state
+
+    return await until_known(client, send, lost=lost)

@@ -21,6 +21,7 @@ from relay.account.viewing import name_of, showable
 from relay.api.states import AccountState, Opened
 
 C = TypeVar("C", bound=Changed)
+T = TypeVar("T")
 
 # Seconds before a change whose answer was lost is sent again.
 _PAUSE: Final = 0.4
@@ -152,6 +153,27 @@ async def commit(
             raise
         await rest(client, attempt)
     raise Unsettled if lost else TokenEnded
+
+
+async def until_known(client: BrokerClient, send: Callable[[], Awaitable[T]], *, lost: bool) -> T:
+    """Send what does no harm when it is sent again, until it is known what came of it. `lost`: an answer was already.
+
+    Once an answer was lost, no refusal says that the broker has not done it: only Unsettled is raised then.
+    """
+    for attempt in range(TRIES):
+        try:
+            return await send()
+        except (AnswerLost, AnswerUnexpected):
+            lost = True
+        except Unreachable:
+            if not lost:
+                raise
+        except AccountError:
+            if not lost:
+                raise
+            raise Unsettled from None
+        await rest(client, attempt)
+    raise Unsettled
 
 
 async def rest(client: BrokerClient, attempt: int) -> None:

@@ -9,15 +9,15 @@ from connections.secrets import Secret
 from relay.account import codes, strength
 from relay.account.client import BrokerClient
 from relay.account.codes import Coded
-from relay.account.desk import TRIES, Desk, email_of
-from relay.account.errors import AccountError, AnswerLost, AnswerUnexpected, KeysRefused, Unreachable, Unsettled
+from relay.account.desk import Desk, email_of
+from relay.account.errors import KeysRefused, Unsettled
 from relay.account.keys import flows
 from relay.account.keys.errors import AnswerMalformed, KeysError, SigningKeyChanged
 from relay.account.keys.flows import Unlocked
 from relay.account.keys.log import Known
 from relay.account.keys.names import normalise_name
 from relay.account.keys.recovery import RecoveryKey
-from relay.account.opening import Access, change, check_state, rest
+from relay.account.opening import Access, change, check_state, until_known
 from relay.account.pending import Kind, Pending, Step
 from relay.account.refusals import Conflict
 from relay.account.signing_in import join, seen_before, settle
@@ -132,7 +132,8 @@ async def finish_erasure(desk: Desk, pending_id: str) -> None:
         pending, held = desk.pendings.at(pending_id, (Kind.ERASE, Step.CONFIRM))
         client = await desk.client()
         try:
-            await _erase(client, held.ticket, lost=held.lost)
+            # The broker says again that it is done, where it was.
+            await until_known(client, partial(client.erase, held.ticket), lost=held.lost)
         except Unsettled:
             desk.pendings.go_on(pending_id, held=replace(held, lost=True))
             raise
@@ -142,23 +143,3 @@ async def finish_erasure(desk: Desk, pending_id: str) -> None:
             await desk.vault.drop(row)
 
     await desk.act(work)
-
-
-async def _erase(client: BrokerClient, ticket: str, *, lost: bool) -> None:
-    """Send it until the broker says that it is done, as it does again where it was. Raises Unsettled."""
-    for attempt in range(TRIES):
-        try:
-            await client.erase(ticket)
-        except (AnswerLost, AnswerUnexpected):
-            lost = True
-        except Unreachable:
-            if not lost:
-                raise
-        except AccountError:
-            if not lost:
-                raise
-            raise Unsettled from None
-        else:
-            return
-        await rest(client, attempt)
-    raise Unsettled
