@@ -16,7 +16,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -93,6 +93,11 @@ class EmbeddedBroker:
     def running(self) -> bool:
         """Whether it listens, as far as is known."""
         return self._address is not None
+
+    @property
+    def at(self) -> str | None:
+        """Where it listens now, if it does."""
+        return self._address
 
     @property
     def wanted(self) -> bool:
@@ -196,7 +201,7 @@ class EmbeddedBroker:
             return
         finally:
             self._address = None
-            await _end(process)
+            await _to_the_end(_end(process))
 
     def _take(self, line: bytes) -> None:
         """One line of the child. Raises ValueError, AddressUnusable for an address that is not on this computer."""
@@ -240,6 +245,20 @@ class EmbeddedBroker:
                 return False
             await heard(bell, seconds=left)
         return True
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Do `work` whatever is cancelled meanwhile: a child that is being ended must be reaped, not left behind."""
+    task = asyncio.ensure_future(work)
+    cut = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            cut = True
+    if cut:
+        raise asyncio.CancelledError
+    task.result()
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

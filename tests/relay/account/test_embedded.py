@@ -103,6 +103,19 @@ async def test_one_that_is_no_broker_is_an_error_with_a_sentence(tmp_path: Path,
         assert not broker.running
 
 
+async def test_one_that_is_being_ended_when_lerix_stops_is_reaped_all_the_same(tmp_path: Path) -> None:
+    # It says nothing more and does not end by itself; the stop comes while it is waited for.
+    broker = broker_of(tmp_path, "far", "deaf")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.6):
+            await broker.address()
+    pid = broker.pid
+    assert pid is not None
+    await asyncio.sleep(0.2)
+    await broker.stop()
+    assert not is_running(pid)
+
+
 async def test_one_that_never_becomes_ready_is_given_up(tmp_path: Path) -> None:
     async with stopped_after(broker_of(tmp_path, ready_seconds=0.5)) as broker:
         began = time.monotonic()
