@@ -4,7 +4,8 @@ LerixError
 ├── DataFolderError     the data folder, or a file in it, cannot be used
 ├── DatabaseError       the database cannot be opened, brought up to date or written
 ├── PortError           the port is taken, or may not be used
-└── InstanceError       another Lerix holds the data folder and does not answer, or none runs
+├── InstanceError       another Lerix holds the data folder and does not answer, or none runs
+└── ServiceError        Lerix cannot be installed as a service, or the service cannot be asked
 """
 
 
@@ -26,3 +27,7 @@ class PortError(LerixError):
 
 class InstanceError(LerixError):
     """Another Lerix holds the data folder and does not answer, or none runs."""
+
+
+class ServiceError(LerixError):
+    """Lerix cannot be installed as a service, or the service cannot be asked."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from connections.codex.path import CodexPath
 from lerix_web import paths
-from lerix_web.doctor import broker, database, machine, services
+from lerix_web.doctor import broker, database, machine, service, services
 from lerix_web.doctor.finding import Finding, Level
 
 # The words' colours on a terminal, by the codes of ECMA-48.
@@ -44,6 +44,7 @@ async def examine(this: Installation) -> list[Finding]:
         _blocking("Models", lambda: database.catalogue(known, now)),
         *(_sure(name, services.host(name, address)) for name, address in this.hosts),
         _blocking("Port", lambda: machine.port(this.folder, this.port)),
+        _blocking(service.NAME, lambda: service.service(this.folder, this.codex_home, this.port)),
         _sure(broker.NAME, broker.broker(this.folder, this.broker)),
     )
     return list(found)

@@ -31,6 +31,7 @@ NAMES = [
     "OpenAI sign-in",
     "OpenAI platform",
     "Port",
+    "Service",
     "Broker",
 ]
 
