@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.utils import timezone
 
@@ -12,9 +13,11 @@ from chat.models import Chat, Preference
 from connections.catalogue import Effort, Model
 from connections.catalogues import Offer, offers
 from connections.codex.usage import UsageWindow
+from connections.paths import AccessPath
 from connections.status import Status
+from connections.visitor import visitor
 
-REMEMBERED = "choice"
+REMEMBERED, REMEMBERED_ELSEWHERE = "choice", "choice-elsewhere"
 # Per cent of a window from which the composer mentions it.
 NEARLY = 80
 
@@ -29,6 +32,8 @@ class AccessEntry:
     ready: bool
     title: str
     reason: str
+    # Since when another computer is not there; None for access that needs none.
+    since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,11 @@ class Picker:
     others: Sequence[AccessEntry] = ()
 
     @property
+    def label(self) -> str:
+        """What the chosen access path is called."""
+        return label_of(self.choice.path) if self.choice is not None else ""
+
+    @property
     def has_models(self) -> bool:
         """Whether any model can be chosen."""
         return bool(self.models)
@@ -68,7 +78,7 @@ async def picker(chat: Chat | None = None, wanted: Mapping[str, str] | None = No
     The choice is `wanted` ("access", "model", "effort"; what is missing or no longer there is filled in), else the one
     this chat stands at, else the one remembered, else the first that is ready.
     """
-    available = await offers()
+    available = _allowed(await offers())
     wish = _choice(chat.choice if chat else None) or await _remembered()
     wish |= {name: value for name, value in (wanted or {}).items() if value or name == "effort"}
     offer = _offer(available, wish.get("access", ""))
@@ -91,9 +101,22 @@ async def picker(chat: Chat | None = None, wanted: Mapping[str, str] | None = No
     )
 
 
+def _allowed(available: Sequence[Offer]) -> Sequence[Offer]:
+    """What may be chosen: all, but for a browser on another device only what this computer offers it."""
+    who = visitor()
+    return available if who is None else [offer for offer in available if offer.path.key == who.access]
+
+
 def _access(offer: Offer, *, chosen: bool = False) -> AccessEntry:
     status = offer.status
-    return AccessEntry(offer.path.key, offer.path.label, chosen, status.ready, status.title, status.sentence)
+    since = status.since if offer.path.keeps_messages and not status.ready else None
+    return AccessEntry(offer.path.key, label_of(offer.path), chosen, status.ready, status.title, status.sentence, since)
+
+
+def label_of(path: AccessPath) -> str:
+    """What an access path is called in the menu: from another device, this computer's own session is Codex Relay."""
+    who = visitor()
+    return who.label if who is not None and path.key == who.access else path.label
 
 
 def _nearly_used(offer: Offer) -> UsageWindow | None:
@@ -137,13 +160,18 @@ def _effort(model: Model | None, name: str) -> str | None:
 async def remember(choice: Choice, chat: Chat | None = None) -> None:
     """Keep a choice as the one that `chat` stands at and that new chats begin with."""
     value = {"access": choice.path.key, "model": choice.model.slug, "effort": choice.effort or ""}
-    await Preference.objects.aupdate_or_create(name=REMEMBERED, defaults={"value": value})
+    await Preference.objects.aupdate_or_create(name=_remembered_as(), defaults={"value": value})
     if chat is not None:
         await Chat.objects.filter(pk=chat.pk).aupdate(choice=value)
 
 
+def _remembered_as() -> str:
+    """Browsers on other devices can choose less, so their last choice is not that of this computer."""
+    return REMEMBERED if visitor() is None else REMEMBERED_ELSEWHERE
+
+
 async def _remembered() -> dict[str, str]:
-    preference = await Preference.objects.filter(name=REMEMBERED).afirst()
+    preference = await Preference.objects.filter(name=_remembered_as()).afirst()
     return _choice(preference.value if preference else None)
 
 

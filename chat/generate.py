@@ -14,13 +14,13 @@ import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.db import close_old_connections, transaction
 from django.utils import timezone
 
-from chat import preferences
+from chat import preferences, waiting
 from chat.feed import LiveAnswer, feeds
 from chat.markdown import HTML_VERSION
 from chat.models import Chat, Message, Piece, Role, State, title_from
@@ -31,6 +31,8 @@ from connections.paths import AccessPath
 from connections.responses import AnswerEvent, Ask, Completed, OutputItem, ReasoningDelta, TextDelta, Turn
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # How long text that came may be in memory only.
 WRITE_EVERY: Final = 0.25
@@ -46,6 +48,9 @@ OF_THE_USER: Final = "The user has set these instructions for every chat; where 
 
 # What the model reads, after its own unfinished text, when an answer is to be continued.
 GO_ON: Final = "Your last answer was cut off. Continue exactly where it ends, without repeating anything."
+
+# Requests that are stored although whoever made them may have gone. The loop holds tasks weakly.
+_storing: set[asyncio.Task[Any]] = set()
 
 # All database work of answers happens in this one thread: a task that outlives its request would otherwise get a
 # thread, and a connection, of its own for each call.
@@ -72,45 +77,93 @@ class ChatIsBusy(Exception):
     """An answer is still coming in this chat; nothing was stored."""
 
 
+class ChatWaits(ChatIsBusy):
+    """A message still waits in this chat for its access path; nothing was stored."""
+
+
 async def send(chat: Chat | None, text: str, key: uuid.UUID, choice: Choice) -> tuple[Chat, bool]:
     """Store the user's message and begin its answer; with `chat` None in a new chat.
 
+    Where the access path is away and keeps messages, the answer waits (`chat.waiting`).
     Returns the chat and whether anything was done: a `key` that is known already (the same form, sent twice)
     does nothing.
-    Raises ChatIsBusy while another answer is coming.
+    Raises ChatIsBusy while another answer is coming, ChatWaits while another message waits, and Chat.DoesNotExist
+    where the chat was deleted meanwhile.
     """
+    return await _to_the_end(lambda: _send(chat, text, key, choice))
+
+
+async def _send(chat: Chat | None, text: str, key: uuid.UUID, choice: Choice) -> tuple[Chat, bool]:
     if chat is not None and feeds.live_in(chat.pk) is not None:
-        if known := await Message.with_key(key):
+        if (known := await Message.with_key(key)) and known.text == text:
             return known.chat, False
         raise ChatIsBusy
-    chat, answer = await sync_to_async(_store_turn)(chat, text, key, choice)
+    state = waiting.first_state(choice.path)
+    chat, answer = await sync_to_async(_store_turn)(chat, text, key, choice, state)
     if answer is None:
         return chat, False
-    begin(answer, choice)
+    _begin_or_wait(answer, choice)
     return chat, True
 
 
+async def _to_the_end(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Do what stores a message and begins its answer, also where the request that wanted it is given up meanwhile."""
+    task = asyncio.create_task(_in_writer(work), context=contextvars.Context())
+    _storing.add(task)
+    task.add_done_callback(_storing.discard)
+    return await asyncio.shield(task)
+
+
+def _begin_or_wait(answer: Message, choice: Choice) -> None:
+    if answer.state == State.WAITING:
+        feeds.changed(answer.chat_id)
+        waiting.changed.set()
+    else:
+        begin(answer, choice)
+
+
+def _refuse_unfinished(chat_id: uuid.UUID) -> None:
+    """Raises ChatIsBusy or ChatWaits. For use in a write transaction, where two requests stand in line."""
+    states = Message.objects.filter(chat=chat_id).values_list("state", flat=True)
+    if states.filter(state=State.WAITING).exists():
+        raise ChatWaits
+    if states.filter(state=State.STREAMING).exists():
+        raise ChatIsBusy
+
+
 @transaction.atomic
-def _store_turn(chat: Chat | None, text: str, key: uuid.UUID, choice: Choice) -> tuple[Chat, Message | None]:
+def _store_turn(
+    chat: Chat | None, text: str, key: uuid.UUID, choice: Choice, state: State
+) -> tuple[Chat, Message | None]:
     """Store question and empty answer at once. None for the answer: the key was known after all."""
     # Looked for inside the write transaction, where two requests with one key stand in line.
-    known = Message.objects.select_related("chat").filter(key=key).first()
+    sent = Message.objects.select_related("chat")
+    known = sent.filter(key=key).first()
+    if known is not None and known.text != text:
+        # The page never heard that it was stored, and more was written since: that is another message.
+        key = uuid.uuid5(key, text)
+        known = sent.filter(key=key).first()
     if known is not None:
         return known.chat, None
     if chat is None:
         chat = Chat.objects.create(title=title_from(text))
+    else:
+        # As it is now: it may have been read before another message of it was stored.
+        chat = Chat.objects.get(pk=chat.pk)
+        _refuse_unfinished(chat.pk)
     question = Message.objects.create(chat=chat, parent_id=chat.head_id, role=Role.USER, text=text, key=key)
-    answer = _store_answer(chat, question, choice)
+    answer = _store_answer(chat, question, choice, state)
     chat.refresh_from_db()
     return chat, answer
 
 
-def _store_answer(chat: Chat, question: Message, choice: Choice) -> Message:
+def _store_answer(chat: Chat, question: Message, choice: Choice, state: State) -> Message:
     answer = Message.objects.create(
         chat=chat,
         parent=question,
         role=Role.ASSISTANT,
-        state=State.STREAMING,
+        state=state,
+        before_id=chat.head_id,
         access=choice.path.key,
         access_label=choice.path.label,
         replay_key=choice.path.replay_key(choice.model),
@@ -125,7 +178,7 @@ def _store_answer(chat: Chat, question: Message, choice: Choice) -> Message:
 async def retry(failed: Message, choice: Choice) -> Message:
     """Ask again for the answer `failed`; the new answer takes its place, the old one is kept as another branch.
 
-    Raises ChatIsBusy while another answer is coming.
+    Raises ChatIsBusy while another answer is coming, and ChatWaits while a message waits.
     """
     if failed.parent_id is None:
         raise ValueError("only an answer can be asked for again")
@@ -135,25 +188,29 @@ async def retry(failed: Message, choice: Choice) -> Message:
 async def go_on(ended: Message, choice: Choice) -> Message:
     """Ask for the rest of the answer `ended`, which stopped early; it comes as a new answer below.
 
-    Raises ChatIsBusy while another answer is coming.
+    Raises ChatIsBusy while another answer is coming, and ChatWaits while a message waits.
     """
     return await _answer_below(ended.chat_id, ended.pk, choice)
 
 
 async def _answer_below(chat_id: uuid.UUID, parent_id: int, choice: Choice) -> Message:
+    return await _to_the_end(lambda: _store_and_begin(chat_id, parent_id, choice))
+
+
+async def _store_and_begin(chat_id: uuid.UUID, parent_id: int, choice: Choice) -> Message:
     if feeds.live_in(chat_id) is not None:
         raise ChatIsBusy
-    answer = await sync_to_async(_store_below)(chat_id, parent_id, choice)
-    begin(answer, choice)
+    state = waiting.first_state(choice.path)
+    answer = await sync_to_async(_store_below)(chat_id, parent_id, choice, state)
+    _begin_or_wait(answer, choice)
     return answer
 
 
 @transaction.atomic
-def _store_below(chat_id: uuid.UUID, parent_id: int, choice: Choice) -> Message:
-    if Message.objects.filter(chat=chat_id, state=State.STREAMING).exists():
-        # Two presses of one button: the second came before the first had begun its task.
-        raise ChatIsBusy
-    return _store_answer(Chat.objects.get(pk=chat_id), Message.objects.get(pk=parent_id), choice)
+def _store_below(chat_id: uuid.UUID, parent_id: int, choice: Choice, state: State) -> Message:
+    # Two presses of one button: the second may come before the first has begun its task.
+    _refuse_unfinished(chat_id)
+    return _store_answer(Chat.objects.get(pk=chat_id), Message.objects.get(pk=parent_id), choice, state)
 
 
 def begin(message: Message, choice: Choice) -> LiveAnswer:
@@ -166,13 +223,13 @@ def begin(message: Message, choice: Choice) -> LiveAnswer:
     return answer
 
 
-async def _in_writer(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def _in_writer(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     async with ThreadSensitiveContext(executor=_writer):
-        await work()
+        return await work()
 
 
 async def _produce(answer: LiveAnswer, choice: Choice) -> None:
-    """Ask, collect, and make the message final however it ends."""
+    """Ask, collect, and make the message final however it ends; or have it wait, if nothing was asked at all."""
     message = answer.message
     saver = asyncio.create_task(_save_as_it_comes(answer))
     state, error = State.FAILED, None
@@ -191,6 +248,8 @@ async def _produce(answer: LiveAnswer, choice: Choice) -> None:
         state = State.COMPLETE
     except AccessError as refusal:
         error = refusal
+        if refusal.nothing_sent and not (answer.text or answer.thoughts) and waiting.may_wait(message, choice.path):
+            state = State.WAITING
     except asyncio.CancelledError:
         state = State.STOPPED if answer.stopped else State.INTERRUPTED
     except Exception:
@@ -240,8 +299,11 @@ async def _finish(
     message.state = state
     message.text = "".join(answer.text)
     message.reasoning = "".join(answer.thoughts)
-    message.error = _error_facts(error) if error else None
-    message.finished = timezone.now()
+    if state == State.WAITING:
+        waiting.put_back(message)
+    else:
+        message.error = _error_facts(error) if error else None
+        message.finished = timezone.now()
     answer.text_blocks.finish()
     answer.thought_blocks.finish()
     answer.corrections = await asyncio.to_thread(answer.text_blocks.corrections)
@@ -249,6 +311,7 @@ async def _finish(
     message.html_version = HTML_VERSION
     await sync_to_async(_make_final)(message)
     feeds.end(answer)
+    waiting.changed.set()
     await note_answer(choice.path, choice.model, error)
 
 
@@ -296,7 +359,8 @@ async def turns_before(answer: Message, choice: Choice) -> Sequence[Turn]:
 
 
 async def stop_all() -> None:
-    """End all answers because the server ends: each is stored with what came, marked interrupted."""
+    """End all answers because the server ends: each is stored with what came, marked interrupted. No other is begun."""
+    waiting.end()
     tasks = [answer.task for answer in feeds.live.values() if answer.task is not None]
     for task in tasks:
         task.cancel()

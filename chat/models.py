@@ -58,9 +58,10 @@ class Role(models.TextChoices):
 
 
 class State(models.TextChoices):
-    """How far a message is. Everything but `STREAMING` is final."""
+    """How far a message is. Everything but `WAITING` and `STREAMING` is final."""
 
     COMPLETE = "complete"
+    WAITING = "waiting"  # nothing was asked yet: its access path is away, see `chat.waiting`
     STREAMING = "streaming"
     STOPPED = "stopped"  # by the user; what had come is kept
     INTERRUPTED = "interrupted"  # Lerix ended while it streamed; what had come is kept
@@ -93,6 +94,10 @@ class Message(models.Model):
     error = models.JSONField(null=True, blank=True)
     created = models.DateTimeField(default=timezone.now)
     finished = models.DateTimeField(null=True)
+    # What the shown branch ended with before this answer was stored: shown again when the answer is taken back.
+    before = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+")
+    # How often it was begun and went back to waiting, because its path was lost before anything was sent.
+    begun = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
         ordering = ("pk",)
@@ -138,6 +143,22 @@ class Piece(models.Model):
 
     def __str__(self) -> str:
         return f"piece {self.pk} of {self.message_id}"
+
+
+class Draft(models.Model):
+    """A message that was taken back, on its way to the message field of a page: kept until a page has put it there."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    # None: for the page that a new chat begins with.
+    chat = models.ForeignKey(Chat, null=True, on_delete=models.SET_NULL, related_name="drafts")
+    text = models.TextField()
+    created = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("created",)
+
+    def __str__(self) -> str:
+        return f"draft {self.pk}"
 
 
 class Preference(models.Model):

@@ -15,7 +15,8 @@ from chat.blocks import BlockStream, Position
 from chat.choices import Picker, picker
 from chat.feed import feeds
 from chat.markdown import HTML_VERSION, render
-from chat.models import Chat, Message, Role
+from chat.models import Chat, Draft, Message, Role, State
+from chat.waiting import Notice, drafts, notice
 from connections.changes import connections_changed
 
 # So many chats stand in the sidebar.
@@ -40,12 +41,16 @@ class Blocks:
 
 @dataclass(frozen=True)
 class Shown:
-    """One message as its template wants it. With `keep` the page keeps the texts it has, and only the rest is new."""
+    """One message as its template wants it. With `keep` the page keeps the texts it has, and only the rest is new.
+
+    `waiting` is what to say in the place of an answer that waits.
+    """
 
     message: Message
     text: Blocks
     thoughts: Blocks
     keep: bool = False
+    waiting: Notice | None = None
 
 
 @dataclass(frozen=True)
@@ -88,12 +93,18 @@ class ChatPage:
     messages: Sequence[Shown]
     picker: Picker
     cursor: Cursor
+    drafts: Sequence[Draft] = ()
     key: uuid.UUID = field(default_factory=uuid.uuid4)
 
     @property
     def busy(self) -> bool:
         """Whether an answer is coming."""
         return any(item.message.is_live for item in self.messages)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a message waits for its access path."""
+        return any(item.waiting for item in self.messages)
 
     def context(self) -> dict[str, Any]:
         """The template's variables."""
@@ -102,8 +113,10 @@ class ChatPage:
             "messages": self.messages,
             "picker": self.picker,
             "cursor": str(self.cursor),
+            "drafts": self.drafts,
             "key": self.key,
             "busy": self.busy,
+            "waits": self.waits,
         }
 
 
@@ -120,7 +133,7 @@ async def page(chat: Chat | None) -> ChatPage:
     live = next((item for item in messages if item.text.live), None)
     if live is not None:
         now = replace(now, live=live.message.pk, text=len(live.text.closed), thoughts=len(live.thoughts.closed))
-    return ChatPage(chat, messages, await picker(chat), now)
+    return ChatPage(chat, messages, await picker(chat), now, await drafts(chat))
 
 
 async def shown(messages: Sequence[Message]) -> list[Shown]:
@@ -149,6 +162,7 @@ async def _shown(message: Message) -> Shown:
         message,
         Blocks(f"{prefix}-body", [message.html] if message.html else []),
         Blocks(f"{prefix}-thoughts", [thoughts] if thoughts else []),
+        waiting=notice(message) if message.state == State.WAITING else None,
     )
 
 

@@ -22,8 +22,9 @@ from django.utils import timezone
 from chat.blocks import BlockStream, Position
 from chat.choices import picker
 from chat.feed import LiveAnswer, feeds
-from chat.models import Chat, Message
+from chat.models import Chat, Message, State
 from chat.pages import Cursor, history, kept, position, shown
+from chat.waiting import notice
 from connections.changes import connections_changed, heard
 from connections.push import ALIVE, KEEP_ALIVE, WAITING, html, message, partial
 
@@ -126,7 +127,8 @@ class Reader:
         """The messages in the database are others than before, or this reader has just come."""
         snapshot = await self._snapshot()
         if snapshot is None:
-            return []
+            self._known, self._live = {}, None
+            return [partial("#log", await html("chat/gone.html", {}))] if self.chat_id else []
         chat, branch = snapshot
         known, self._known = self._known, {row.pk: row.state for row in branch}
         if not known and self.cursor.revision == chat.revision:
@@ -142,15 +144,22 @@ class Reader:
             pieces.append(partial("#log", await self._articles(branch)))
         else:
             for row in branch[: len(known)]:
-                if row.state != known[row.pk]:
-                    pieces += await self._became_final(row)
+                if row.state != known[row.pk] or feeds.live.get(row.pk, self._live) is not self._live:
+                    pieces += await self._changed_state(row)
             if new := branch[len(known) :]:
                 pieces.append(partial("#log", await self._articles(new), "beforeend"))
         actions = {"chat": chat, "busy": feeds.live_in(chat.pk) is not None}
         pieces.append(partial("#composer-actions", await html("chat/actions.html", actions)))
         pieces.append(partial("#title", escape(chat.title)))
+        if (State.WAITING in known.values()) != self._waits:
+            context = {"picker": await picker(chat), "waits": self._waits}
+            pieces.append(partial("#composer-note", await html("chat/note.html", context)))
         self.cursor = replace(self.cursor, revision=chat.revision)
         return pieces
+
+    @property
+    def _waits(self) -> bool:
+        return State.WAITING in self._known.values()
 
     async def _snapshot(self) -> tuple[Chat, list[Message]] | None:
         """Return the chat and its messages, both of one moment."""
@@ -199,11 +208,13 @@ class Reader:
         )
         return pieces
 
-    async def _became_final(self, row: Message) -> list[str]:
+    async def _changed_state(self, row: Message) -> list[str]:
         """A live answer has ended: send its rest, what the end corrected, and its final state."""
         live = self._live
-        if live is None or live.message.pk != row.pk:
-            # It ended before this reader could follow it.
+        if live is None or live.message.pk != row.pk or row.state in (State.WAITING, State.STREAMING):
+            # It ended before this reader could follow it, or had waited and begins now, or waits again.
+            if live is not None and live.message.pk == row.pk:
+                self._take_up(None)
             return [partial(f"#m{row.pk}", await self._articles([row]), "outerMorph")]
         sent = self._text.closed
         pieces = self._live_grew()
@@ -216,11 +227,20 @@ class Reader:
 
     async def _menu_changed(self) -> list[str]:
         chat = await self._chat()
-        context = {"picker": await picker(chat), "chat": chat}
+        context = {"picker": await picker(chat), "chat": chat, "waits": self._waits}
         return [
             partial("#picker", await html("chat/picker.html", context)),
             partial("#composer-note", await html("chat/note.html", context)),
             partial("#welcome-hint", await html("chat/hint.html", context)),
+            *await self._waiting_changed(),
+        ]
+
+    async def _waiting_changed(self) -> list[str]:
+        """What there is to say now of the answers that wait."""
+        waiting = [pk for pk, state in self._known.items() if state == State.WAITING]
+        return [
+            partial(f"#m{row.pk}-state", await html("chat/state.html", {"message": row, "waiting": notice(row)}))
+            async for row in Message.objects.filter(pk__in=waiting, state=State.WAITING)
         ]
 
 

@@ -10,12 +10,12 @@ from django.shortcuts import aget_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from chat import generate
+from chat import generate, waiting
 from chat.choices import picker, remember
 from chat.feed import feeds
 from chat.forms import ChoiceForm, MessageForm
 from chat.generate import Choice
-from chat.models import Chat, Message, Role
+from chat.models import Chat, Message, Role, State
 from chat.pages import Cursor, history, page
 from chat.stream import Reader
 from connections.changes import connections_changed
@@ -23,6 +23,9 @@ from connections.push import html, partial, refused, stream
 
 NO_MODEL = "No model is chosen. Switch one on in Settings, Connections; your message stays in its field."
 BUSY = "An answer is still coming in this chat. Stop it, or wait until it is complete, then send."
+WAITS = "A message still waits in this chat. It is sent by itself; to write another one first, take it back."
+TOO_LATE = "It is too late to take this message back: it was sent a moment ago. Stop the answer if you do not want it."
+DELETED = "This chat was deleted. Your message stays in its field; copy it and begin a new chat."
 
 
 @require_GET
@@ -51,7 +54,8 @@ async def begin(request: HttpRequest) -> HttpResponse:
 @require_POST
 async def send(request: HttpRequest, chat_id: uuid.UUID) -> HttpResponse:
     """Send a message. The page's event stream brings it, and the answer; this only empties the composer."""
-    return await _send(request, await aget_object_or_404(Chat, pk=chat_id))
+    found = await Chat.objects.filter(pk=chat_id).afirst()
+    return refused(DELETED, 404) if found is None else await _send(request, found)
 
 
 async def _send(request: HttpRequest, found: Chat | None) -> HttpResponse:
@@ -64,8 +68,10 @@ async def _send(request: HttpRequest, found: Chat | None) -> HttpResponse:
         return refused(NO_MODEL, 409)
     try:
         shown, _ = await generate.send(found, sent["text"], sent["key"], menu.choice)
-    except generate.ChatIsBusy:
-        return refused(BUSY, 409)
+    except generate.ChatIsBusy as busy:
+        return refused(_why(busy), 409)
+    except Chat.DoesNotExist:
+        return refused(DELETED, 404)
     await remember(menu.choice, shown)
     if found is None:
         response = render(request, "chat/main.html", (await page(shown)).context() | {"titled": True})
@@ -108,8 +114,36 @@ async def _ask_again(
         return refused(NO_MODEL, 409)
     try:
         await ask(answer, menu.choice)
-    except generate.ChatIsBusy:
-        return refused(BUSY, 409)
+    except generate.ChatIsBusy as busy:
+        return refused(_why(busy), 409)
+    return HttpResponse(status=204)
+
+
+def _why(busy: generate.ChatIsBusy) -> str:
+    return WAITS if isinstance(busy, generate.ChatWaits) else BUSY
+
+
+@require_POST
+async def take_back(request: HttpRequest, message_id: int) -> HttpResponse:
+    """Take back a message that waits: its text goes to the message field, and what was before it is shown."""
+    taken = await waiting.take_back(message_id)
+    if taken is None:
+        # Not there at all: another press, or another tab, has taken it back already.
+        there = await Message.objects.filter(pk=message_id).aexists()
+        return refused(TOO_LATE, 409) if there else HttpResponse(status=204)
+    if taken.chat is not None:
+        return render(request, "chat/drafts.html", {"drafts": await waiting.drafts(taken.chat)})
+    response = render(request, "chat/main.html", (await page(None)).context() | {"titled": True})
+    response["HX-Retarget"] = "#main"
+    response["HX-Reswap"] = "innerHTML"
+    response["HX-Push-Url"] = reverse("chat:index")
+    return response
+
+
+@require_POST
+async def draft_placed(request: HttpRequest, draft_id: uuid.UUID) -> HttpResponse:
+    """Take note that the text of a draft stands in a message field now."""
+    await waiting.placed(draft_id)
     return HttpResponse(status=204)
 
 
@@ -134,7 +168,8 @@ async def choose(request: HttpRequest) -> HttpResponse:
         # An event stream that read the old choice a moment ago may still bring it to this page, after the answer to
         # this request: the new one must come last.
         connections_changed.set()
-    context = {"picker": menu, "chat": found}
+    waits = found is not None and await found.messages.filter(state=State.WAITING).aexists()
+    context = {"picker": menu, "chat": found, "waits": waits}
     note = partial("#composer-note", await html("chat/note.html", context))
     return HttpResponse(await html("chat/picker.html", context) + note)
 

@@ -13,6 +13,7 @@ from connections.codex.path import CodexPath
 from connections.codex.session import Account
 from connections.codex.sign_in import SignIn
 from connections.codex.usage import Usage, UsageWindow
+from connections.extras import all_extras
 from connections.key_errors import SealedKeyDamaged, SealingKeyGone
 from connections.models import ApiKey
 from connections.openai import OpenAIPath
@@ -59,6 +60,36 @@ class Card:
     renewed_by: str | None = None
     # The CLI's own login: None where the path has none.
     sign_in: SignIn | None = None
+
+    @property
+    def title(self) -> str:
+        """What its heading says."""
+        return "Codex session auth" if isinstance(self.path, CodexPath) else self.path.label
+
+    @property
+    def about(self) -> str:
+        """What stands below the heading."""
+        if not isinstance(self.path, CodexPath):
+            return "Your ChatGPT plan, through your other computer"
+        if self.account is None:
+            return "Your ChatGPT plan, through the Codex CLI"
+        name = self.account.email or "ChatGPT account"
+        return f"{name} · {self.account.plan.capitalize()}" if self.account.plan else name
+
+    @property
+    def sign(self) -> str:
+        """Its icon."""
+        return "terminal" if isinstance(self.path, CodexPath) else "monitor"
+
+    @property
+    def has_actions(self) -> bool:
+        """Whether there is anything to press."""
+        return bool(self.status.ready or self.known or self.status.next_step is not NextStep.WAIT)
+
+    @property
+    def is_away(self) -> bool:
+        """Whether another computer is not there, so that it matters since when."""
+        return not isinstance(self.path, CodexPath) and not self.status.ready
 
     @property
     def may_sign_in(self) -> bool:
@@ -108,7 +139,7 @@ async def card(path: AccessPath) -> Card:
         path,
         status,
         account,
-        COMMANDS.get(status.next_step, ()) if status.next_step else (),
+        COMMANDS.get(status.next_step, ()) if status.next_step and isinstance(path, CodexPath) else (),
         sum(entry.enabled for entry in entries),
         len(entries),
         path.usage.running(timezone.now()) if path.usage and account else (),
@@ -155,20 +186,41 @@ async def key_list(shown: Sequence[KeyCard] | None = None) -> str:
     return partial("#keys", await html("connections/keys.html", {"keys": found}))
 
 
+@dataclass(frozen=True)
+class Section:
+    """One card of the page, rendered."""
+
+    key: str
+    html: str
+
+
+async def sections() -> list[Section]:
+    """Render all cards above those of API keys: the Codex session, what is no access path, other computers."""
+    own: list[Section] = []
+    others: list[Section] = []
+    for each in await cards():
+        section = Section(each.path.key, await html("connections/card.html", {"card": each}))
+        (own if isinstance(each.path, CodexPath) else others).append(section)
+    extra = [Section(each.key, await each.html()) for each in all_extras()]
+    return [*own, *extra, *others]
+
+
 class Pieces:
     """What one open page has, and what it lacks."""
 
     def __init__(self) -> None:
         self._shown: dict[str, str] = {}
+        self._sections: list[str] | None = None
         self._keys: list[str] | None = None
 
     async def new(self) -> str:
-        """Return the cards that have changed since the last call; the list of API keys where keys came or went."""
-        pieces = [
-            piece
-            for each in await cards()
-            if (piece := await self._changed(each.path.key, "connections/card.html", {"card": each}))
-        ]
+        """Return the cards that have changed since the last call; a whole list where some came or went."""
+        shown = await sections()
+        pieces = [piece for each in shown if (piece := self._piece(each.key, each.html))]
+        order = [each.key for each in shown]
+        if self._sections is not None and order != self._sections:
+            pieces = [partial("#paths", await html("connections/paths.html", {"sections": shown}))]
+        self._sections = order
         found = await key_cards()
         changed = [await self._changed(each.key, "connections/key.html", {"key": each}) for each in found]
         names = [each.key for each in found]
@@ -180,7 +232,9 @@ class Pieces:
         return "".join(pieces)
 
     async def _changed(self, key: str, template: str, context: Mapping[str, Any]) -> str:
-        text = await html(template, context)
+        return self._piece(key, await html(template, context))
+
+    def _piece(self, key: str, text: str) -> str:
         if self._shown.get(key) == text:
             return ""
         self._shown[key] = text

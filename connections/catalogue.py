@@ -81,10 +81,14 @@ class Model:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The models to show, best first, and the list's ETag."""
+    """The models to show, best first, and the list's ETag.
+
+    `chosen` says that whoever offers them chose them already: they are switched on in the composer as they come.
+    """
 
     models: tuple[Model, ...]
     etag: str | None = None
+    chosen: bool = False
 
     @property
     def default(self) -> Model | None:

@@ -102,11 +102,14 @@ def _store(key: str, catalogue: Catalogue) -> None:
     known = {entry.slug: entry for entry in CatalogueEntry.objects.filter(path=key)}
     later = bool(known)
     for position, model in enumerate(catalogue.models):
-        entry = known.pop(model.slug, None) or CatalogueEntry(path=key, slug=model.slug, came_later=later)
+        entry = known.pop(model.slug, None) or CatalogueEntry(
+            path=key, slug=model.slug, came_later=later, enabled=catalogue.chosen
+        )
         entry.position, entry.facts, entry.retired = position, model.to_json(), False
         entry.save()
     gone = CatalogueEntry.objects.filter(pk__in=[entry.pk for entry in known.values()])
-    gone.filter(enabled=False).delete()
+    # What was not chosen here is not missed here either.
+    (gone if catalogue.chosen else gone.filter(enabled=False)).delete()
     gone.update(retired=True, position=len(catalogue.models))
     PathMemory.objects.update_or_create(
         path=key, defaults={"etag": (catalogue.etag or "")[:200], "fetched": timezone.now()}
@@ -132,11 +135,16 @@ async def follow(path: AccessPath) -> None:
 async def probe(path: AccessPath) -> None:
     """While the service of a path does not answer as it should, ask it again now and then. Never ends.
 
-    Nobody has to try a message to learn that the network is back.
+    Nobody has to try a message to learn that the network is back, or that there are other models.
     """
     pause = FIRST_PROBE
+    etag = path.models_etag
     while True:
         await asyncio.sleep(pause)
+        if path.models_etag != etag and path.status().ready:
+            # It says that its list is another one; what an answer told is looked at in `note_answer` too.
+            etag = path.models_etag
+            await _refresh_if_other(path)
         if path.status().next_step != NextStep.RETRY:
             pause = FIRST_PROBE
             continue
@@ -162,6 +170,10 @@ async def note_answer(path: AccessPath, model: Model, error: AccessError | None)
     elif error is None:
         await entry.exclude(refused="").aupdate(refused="")
     await keep_usage(path)
+    await _refresh_if_other(path)
+
+
+async def _refresh_if_other(path: AccessPath) -> None:
     memory = await PathMemory.objects.filter(path=path.key).afirst()
     if path.models_etag and memory is not None and memory.etag not in ("", path.models_etag[:200]):
         # The service's list has changed since it was fetched.

@@ -64,6 +64,7 @@ class AccessError(ConnectionsError):
     `until` is an aware UTC datetime before which asking again is useless, where known. `detail` is the
     service's own text, made safe by `connections.refusals.clean_detail`. `transient` says whether the
     same request may succeed in a moment: only such errors are retried, and only before an event came.
+    `nothing_sent` says that no part of the request left, so that asking later is not asking twice.
     """
 
     code: str = "failed"
@@ -71,6 +72,7 @@ class AccessError(ConnectionsError):
     next_step: NextStep = NextStep.RETRY
     transient: ClassVar[bool] = False
     model_refused: ClassVar[bool] = False
+    nothing_sent: ClassVar[bool] = False
 
     def __init__(self, *, detail: str = "", until: datetime | None = None) -> None:
         self.detail = detail
@@ -82,6 +84,7 @@ class Unavailable(AccessError):
     """Nothing was sent, because the path's own state forbids it."""
 
     code = "unavailable"
+    nothing_sent = True
 
     def __init__(self, status: Status) -> None:
         self.code = status.code

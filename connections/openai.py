@@ -139,6 +139,7 @@ class OpenAIPath:
 
     provider = "ChatGPT"
     runs = "Requests go straight from this Lerix to OpenAI's API and are billed to the key's OpenAI account."
+    keeps_messages = False
     usage = None
     models_etag = None
 

@@ -28,6 +28,10 @@ class AccessPath(Protocol):
     def runs(self) -> str: ...
 
     @property
+    def keeps_messages(self) -> bool:
+        """Whether a message that is sent while this path is not ready is kept, and sent once when it is ready again."""
+
+    @property
     def usage(self) -> Usage | None:
         """How much of the plan's limits is used, as the last answer told; None where nothing tells."""
 

@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST
 
 from connections import catalogues
-from connections.cards import Pieces, card, cards, key_card, key_cards
+from connections.cards import Pieces, card, key_card, key_cards, sections
 from connections.changes import connections_changed, heard
 from connections.codex.path import CodexPath
 from connections.codex.sign_in import SignInImpossible
@@ -35,7 +35,7 @@ async def index(request: HttpRequest) -> HttpResponse:
     for path in paths.all():
         if isinstance(path, CodexPath):
             await path.look()
-    context = {"cards": await cards(), "keys": await key_cards(), "page": "connections"}
+    context = {"sections": await sections(), "keys": await key_cards(), "page": "connections"}
     return render(request, "connections/index.html", context)
 
 

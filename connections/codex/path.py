@@ -67,6 +67,7 @@ class CodexPath:
     key = "codex"
     provider = "ChatGPT"
     label = "Codex auth"
+    keeps_messages = False
     runs = "Requests use this computer's own Codex session and go straight from here to OpenAI."
 
     def __init__(

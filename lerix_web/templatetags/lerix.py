@@ -11,6 +11,8 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
+from connections.visitor import visitor
+
 register = template.Library()
 
 
@@ -36,6 +38,12 @@ def icon(name: str, extra: str = "") -> SafeString:
         f"{_drawing(name)}</svg>"
     )
     return mark_safe(drawing)  # noqa: S308 - our own vendored file, no input of anyone
+
+
+@register.simple_tag
+def is_visit() -> bool:
+    """Whether the page is for a browser on another device, which has no settings of this computer."""
+    return visitor() is not None
 
 
 @register.filter

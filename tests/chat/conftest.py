@@ -4,10 +4,29 @@ from collections.abc import Iterator
 
 import pytest
 
+from chat import waiting
 from chat.feed import feeds
 from connections.models import CatalogueEntry
 from connections.paths import paths
-from tests.chat.fakes import MODEL, OTHER, FakePath
+from tests.chat.fakes import MODEL, OTHER, FakePath, KeepingPath
+
+
+def offer(path: FakePath) -> None:
+    """Register a path, with two models switched on."""
+    paths.add(path)
+    for number, model in enumerate((MODEL, OTHER)):
+        CatalogueEntry.objects.create(
+            path=path.key, slug=model.slug, position=number, facts=model.to_json(), enabled=True
+        )
+
+
+@pytest.fixture
+def mac(fake: FakePath) -> Iterator[KeepingPath]:
+    """A path beside the other, which is away and keeps messages."""
+    path = KeepingPath()
+    offer(path)
+    yield path
+    paths.remove(path.key)
 
 
 @pytest.fixture
@@ -16,11 +35,8 @@ def fake(transactional_db: None) -> Iterator[FakePath]:
     for each in paths.all():
         paths.remove(each.key)
     path = FakePath()
-    paths.add(path)
-    for number, model in enumerate((MODEL, OTHER)):
-        CatalogueEntry.objects.create(
-            path=path.key, slug=model.slug, position=number, facts=model.to_json(), enabled=True
-        )
+    offer(path)
     yield path
     paths.remove(path.key)
     feeds.live.clear()
+    waiting.ending = False

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from chat.generate import Choice
 from connections.catalogue import Catalogue, Effort, Model
 from connections.codex.usage import Usage
+from connections.codex.watch import Broadcast
 from connections.errors import AccessError
 from connections.responses import AnswerEvent, Ask, Completed, TextDelta, TokenUsage
-from connections.status import Status
+from connections.status import NextStep, Status
 
 READY = Status(ready=True, code="connected", title="Connected", sentence="It works.", next_step=None)
 MODEL = Model("gpt-test", "GPT Test", efforts=(Effort("low"), Effort("high")), default_effort="low")
@@ -38,6 +40,7 @@ class FakePath:
     runs: str = "In the test."
     state: Status = READY
     account: str = "one"
+    keeps_messages: bool = False
     usage: Usage | None = None
     models_etag: str | None = None
     asked: list[Ask] = field(default_factory=list)
@@ -63,6 +66,36 @@ class FakePath:
 
     def choice(self, model: Model = MODEL) -> Choice:
         return Choice(self, model, model.default_effort)
+
+
+AWAY = Status(
+    ready=False,
+    code="relay-off-line",
+    title="Off line",
+    sentence="Anna's Mac is not on line.",
+    next_step=NextStep.WAIT,
+    since=datetime(2026, 3, 2, 9, 30, tzinfo=UTC),
+)
+
+
+@dataclass
+class KeepingPath(FakePath):
+    """A path that keeps messages while it is away, and tells of each change."""
+
+    key: str = "mac"
+    label: str = "Codex Relay · Anna's Mac"
+    keeps_messages: bool = True
+    state: Status = AWAY
+
+    def __post_init__(self) -> None:
+        self._statuses = Broadcast(self.state)
+
+    def be(self, state: Status) -> None:
+        self.state = state
+        self._statuses.publish(state)
+
+    def changes(self) -> AsyncGenerator[Status, None]:
+        return self._statuses.changes()
 
 
 class Held:

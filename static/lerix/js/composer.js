@@ -19,6 +19,47 @@
     area.style.height = area.scrollHeight + "px";
   }
 
+  /* Text that comes back, because it was not taken or was taken back, goes before what is typed by now: a blank line
+     between them, and the caret where it was. */
+  function giveBack(text) {
+    const area = field();
+    const from = area.selectionStart;
+    const to = area.selectionEnd;
+    if (area.value.trim() === "") {
+      area.value = text;
+    } else {
+      const head = text + "\n\n";
+      area.setRangeText(head, 0, 0);
+      area.setSelectionRange(from + head.length, to + head.length);
+    }
+    fit();
+  }
+
+  /* Messages that were taken back lie in the page until they stand in the field; then the server is told, for until
+     then it keeps them for the next page. A page that nobody has opened yet does not take them. */
+  let composing = false;
+  function takeDrafts() {
+    const found = [...document.querySelectorAll("#drafts [data-draft]")];
+    if (!found.length || composing || document.prerendering || !field()) return;
+    giveBack(found.map((each) => each.textContent).join("\n\n"));
+    for (const each of found) {
+      each.remove();
+      fetch(each.dataset.draft, { method: "POST", keepalive: true }).catch(() => {});
+    }
+    // The button that was pressed goes.
+    const active = document.activeElement;
+    if (!active || active === document.body || active.closest("#log")) field().focus();
+  }
+
+  document.addEventListener("compositionstart", () => {
+    composing = true;
+  });
+  document.addEventListener("compositionend", () => {
+    composing = false;
+    takeDrafts();
+  });
+  document.addEventListener("prerenderingchange", takeDrafts);
+
   document.addEventListener("input", (event) => {
     if (event.target.id === "message") fit();
   });
@@ -51,27 +92,40 @@
     if (ctx.sourceElement.id !== "composer") return;
     const failed = !ctx.response || ctx.response.status >= 400;
     const area = field();
-    if (failed && area && area.value === "") area.value = sent;
+    if (failed && area && sent !== "") giveBack(sent);
     sent = "";
     fit();
   });
 
-  /* The first message of a chat brings a new composer. What was typed while it was on its way goes along. */
+  /* The first message of a chat brings a new composer, and so does taking it back. What was typed while that was on
+     its way goes along. */
   let old = null;
+  let hadFocus = false;
   document.addEventListener("htmx:before:swap", (event) => {
     const ctx = event.detail.ctx;
-    if (ctx.sourceElement.id === "composer" && ctx.swap !== "none") old = field();
+    const first = ctx.sourceElement.id === "composer" && ctx.swap !== "none";
+    if (!first && !(ctx.hx && ctx.hx.retarget === "#main")) return;
+    old = field();
+    hadFocus = document.activeElement === old;
   });
 
   document.addEventListener("htmx:after:swap", () => {
     const area = field();
     if (old && area && area !== old) {
-      if (area.value === "") area.value = old.value;
+      if (area.value === "") {
+        area.value = old.value;
+        area.setSelectionRange(old.selectionStart, old.selectionEnd);
+      }
+      if (hadFocus) area.focus();
       old = null;
     }
     fit();
+    takeDrafts();
   });
-  document.addEventListener("DOMContentLoaded", fit);
+  document.addEventListener("DOMContentLoaded", () => {
+    fit();
+    takeDrafts();
+  });
 
   /* Typing anywhere on the page goes to the field. */
   document.addEventListener("keydown", (event) => {

@@ -20,6 +20,7 @@ from relay.client.path import RelayPath
 from relay.client.transport import RelayTransport
 from relay.host.adapter import Adapter, django_under
 from relay.host.offer import Offer
+from relay.host.pages import Pages
 from relay.host.turns import Turns
 from relay.link.link import LinkState, Phase
 from relay.link.remote import Reply
@@ -40,6 +41,7 @@ class Obedient:
     """An access path that says what a test queues: texts, `...` to wait for `go`, other events to wait for, errors."""
 
     key, provider, label, runs = "codex", "ChatGPT", "Codex auth", "Here."
+    keeps_messages = False
 
     def __init__(self) -> None:
         self.script: list[object] = ["Well."]
@@ -113,7 +115,11 @@ class House:
 
 @asynccontextmanager
 async def house(
-    path: object, models: Callable[[], Awaitable[Sequence[Model]]] | None = None, *, connected: bool = True
+    path: object,
+    models: Callable[[], Awaitable[Sequence[Model]]] | None = None,
+    *,
+    connected: bool = True,
+    pages: Pages | None = None,
 ) -> AsyncIterator[House]:
     """`path` is served to a remote over links that can be cut."""
     noted: list[tuple[str, AccessError | None]] = []
@@ -126,7 +132,7 @@ async def house(
 
     served = cast(AccessPath, path)
     turns = Turns(served, noted=note)
-    adapter = Adapter(django_under(URLCONF), Offer(served, turns, models or all_models))
+    adapter = Adapter(django_under(URLCONF), Offer(served, turns, models or all_models), pages=pages)
     async with world(adapter.serve, connected=connected) as made:
         made.host._gave_up = adapter.gave_up
         link = LinkState(Phase.READY, datetime.now(UTC))
