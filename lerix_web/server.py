@@ -19,7 +19,6 @@ from typing import Any
 # The first import of the two: it installs Twisted's asyncio reactor.
 import daphne.server as daphne_server  # isort: skip
 from daphne.http_protocol import HTTPFactory, WebRequest
-from daphne.ws_protocol import WebSocketFactory
 from twisted.internet import reactor as twisted_reactor
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import ILogObserver, globalLogBeginner
@@ -28,6 +27,7 @@ from zope.interface import implementer
 from lerix_web.assets import Application, Message
 from lerix_web.background import Background, Work
 from lerix_web.guard import BODY_LIMIT
+from lerix_web.websocket import WebSocketFactory
 
 logger = logging.getLogger(__name__)
 reactor: Any = twisted_reactor
@@ -155,6 +155,7 @@ class Server(daphne_server.Server):  # type: ignore[misc]
         on_ready: Callable[[], Awaitable[None]],
         on_stop: Callable[[], Coroutine[Any, Any, None]] | None,
         body_limit: int = BODY_LIMIT,
+        on_halt: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         super().__init__(
             application,
@@ -163,8 +164,6 @@ class Server(daphne_server.Server):  # type: ignore[misc]
             http_timeout=None,  # an answer may stream for an hour
             request_buffer_size=64 * 1024,
             websocket_timeout=-1,
-            websocket_max_message_size=WEBSOCKET_LIMIT,
-            websocket_max_frame_size=WEBSOCKET_LIMIT,
             application_close_timeout=5,
             server_name="Lerix",
             verbosity=0,
@@ -173,6 +172,7 @@ class Server(daphne_server.Server):  # type: ignore[misc]
         self.works = works
         self.on_ready = on_ready
         self.on_stop = on_stop
+        self.on_halt = on_halt
         self.body_limit = body_limit
         self.background = Background()
         self.failure: BaseException | None = None
@@ -185,14 +185,7 @@ class Server(daphne_server.Server):  # type: ignore[misc]
         """Serve until ``halt`` is called; the loop is the reactor's."""
         self.connections: dict[Any, dict[str, Any]] = {}
         self.http_factory = Factory(self)
-        self.ws_factory = WebSocketFactory(self, server=self.server_name)
-        self.ws_factory.setProtocolOptions(
-            autoPingTimeout=self.ping_timeout,
-            allowNullOrigin=True,  # the guard decides about origins, before this is asked
-            openHandshakeTimeout=self.websocket_handshake_timeout,
-            maxMessagePayloadSize=self.websocket_max_message_size,
-            maxFramePayloadSize=self.websocket_max_frame_size,
-        )
+        self.ws_factory = WebSocketFactory(self, WEBSOCKET_LIMIT)
         silence: Any = Silence()  # mypy does not see what zope's decorator declares
         globalLogBeginner.beginLoggingTo([silence], redirectStandardIO=False, discardBuffer=True)
         loop: asyncio.AbstractEventLoop = reactor._asyncioEventloop
@@ -227,10 +220,9 @@ class Server(daphne_server.Server):  # type: ignore[misc]
                     await stopped.asFuture(asyncio.get_running_loop())
             for opened in self.sockets:
                 opened.close()
+            await _in_time(self.on_halt)
             await self._cancel_requests()
-            if self.on_stop is not None:
-                async with asyncio.timeout(SHUTDOWN_SECONDS):
-                    await self.on_stop()
+            await _in_time(self.on_stop)
         except Exception:
             logger.exception("Something went wrong while stopping.")
         finally:
@@ -300,6 +292,12 @@ class Server(daphne_server.Server):  # type: ignore[misc]
         """Do nothing: ``halt`` has ended them, and waited."""
 
 
+async def _in_time(work: Callable[[], Coroutine[Any, Any, None]] | None) -> None:
+    if work is not None:
+        async with asyncio.timeout(SHUTDOWN_SECONDS):
+            await work()
+
+
 async def _cancel_the_rest() -> None:
     """End what is still under way.
 
@@ -332,13 +330,15 @@ def run(
     on_ready: Callable[[], Awaitable[None]],
     on_stop: Callable[[], Coroutine[Any, Any, None]] | None = None,
     body_limit: int = BODY_LIMIT,
+    on_halt: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> None:
     """Serve on these listening sockets until SIGINT, SIGTERM or SIGHUP, then stop within 5 s and return.
 
+    ``on_halt`` runs while requests and sockets are still there, so that they can be told; ``on_stop`` once they ended.
     Of a request's body ``body_limit`` bytes are kept, and one of eight times as many is cut off. A second signal ends
     the process at once. Raises what ``on_ready`` raises.
     """
-    server = Server(application, sockets, tasks, on_ready, on_stop, body_limit)
+    server = Server(application, sockets, tasks, on_ready, on_stop, body_limit, on_halt)
     loop: asyncio.AbstractEventLoop = reactor._asyncioEventloop
 
     def stop(number: int, frame: types.FrameType | None) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from django.conf import settings
 
 import lerix_web
-from chat import generate, preferences
+from chat import generate, preferences, sending
 from connections import catalogues, keys
 from connections.codex.path import CodexPath
 from connections.codex.usage import Usage
@@ -20,9 +20,11 @@ from connections.models import PathMemory
 from connections.openai import OpenAIPath
 from connections.paths import AccessPath, paths
 from connections.sealing_keys import SealingKeys
+from lerix_web import relaying
 from lerix_web.background import Work
 from lerix_web.following import follow_paths
 from lerix_web.paths import ROOT
+from lerix_web.service.log import keep_short
 from relay.account import account
 from relay.account.account import Account
 from relay.account.embedded import EmbeddedBroker
@@ -61,6 +63,7 @@ def connect() -> None:
     )
     account.install(own)
     own.load()
+    relaying.connect(own, codex, user_agent())
 
 
 def embedded_broker(folder: Path) -> EmbeddedBroker:
@@ -91,8 +94,11 @@ def background_tasks() -> list[Work]:
     connect()
     return [
         ("access paths", partial(follow_paths, paths, works)),
+        ("service log", keep_short),
+        ("messages that wait", sending.follow),
         ("removed API keys", keys.installed().purge),
         ("account", account.installed().follow),
+        *relaying.works(account.installed(), user_agent()),
     ]
 
 

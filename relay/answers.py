@@ -44,6 +44,9 @@ ERROR: Final = "error"
 _MARK: Final = b": lerix-"
 #: What ends an event or a comment.
 END: Final = b"\n\n"
+_COMPLETED: Final = "response.completed"
+#: How the last event of a whole answer begins.
+LAST: Final = f"event: {_COMPLETED}\n".encode()
 #: What a person can do only on the host; elsewhere there is nothing to press.
 _ON_HOST: Final = frozenset(
     {
@@ -77,7 +80,7 @@ def encode_event(event: AnswerEvent) -> bytes:
                     "output_tokens_details": {"reasoning_tokens": usage.reasoning},
                     "total_tokens": usage.total,
                 }
-            return _event("response.completed", response=response)
+            return _event(_COMPLETED, response=response)
 
 
 def _event(kind: str, **fields: Any) -> bytes:

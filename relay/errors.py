@@ -9,6 +9,7 @@ HostError            an AccessError made by the host; has `status`, the answer's
 ├── HostBusy         503: too many turns wait already
 ├── TurnStopped      410: it was stopped
 ├── SpoolFull        the answer is longer than the host keeps
+├── AnsweredAlready  409: carried out before; its answer was too long to be kept, or does not come
 └── HostFailed       500: an error of this host's own
 RouteError           an AccessError made by the remote itself
 ├── HostUnreachable  nothing was sent: there is no way to the host now
@@ -97,6 +98,14 @@ class SpoolFull(HostError):
     next_step = NextStep.EDIT
 
 
+class AnsweredAlready(HostError):
+    """It was carried out, and its answer is gone."""
+
+    status = 409
+    code = "relay-answered"
+    sentence = "The Mac has done this already. Nothing was lost. Load the page again."
+
+
 class HostFailed(HostError):
     """An error of our own."""
 
@@ -115,6 +124,7 @@ class HostUnreachable(RouteError):
     """Nothing was sent."""
 
     code = "relay-unreachable"
+    nothing_sent = True
     sentence = (
         "The Mac cannot be reached now. Nothing was sent, and your message is kept. Try again when it is on line."
     )

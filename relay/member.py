@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from connections.secrets import Secret
 from relay.account.keys.device import Role
 from relay.account.keys.errors import KeyNotOpened, LogRuleBroken
 from relay.account.keys.log import LogDevice, LogState, check_member
@@ -10,12 +11,16 @@ from relay.account.vault import Keys
 
 @dataclass(frozen=True)
 class Member:
-    """A device that is signed in: the account's broker and id (16 bytes), its keys, and the newest log it verified."""
+    """A device that is signed in: the account's broker and id (16 bytes), its keys, and the newest log it verified.
+
+    `parent` is what an embedded broker knows its own Lerix by; for any other it is None.
+    """
 
     broker: str
     account: bytes
     keys: Keys = field(repr=False)
     log: LogState = field(repr=False)
+    parent: Secret | None = None
 
     @property
     def psk(self) -> bytes:
@@ -24,8 +29,8 @@ class Member:
 
     def is_same_device(self, other: "Member") -> bool:
         """Whether both are the same device of the same account at the same broker."""
-        mine, theirs = (self.broker, self.account, self.keys.device), (other.broker, other.account, other.keys.device)
-        return mine == theirs
+        mine = (self.broker, self.parent, self.account, self.keys.device)
+        return mine == (other.broker, other.parent, other.account, other.keys.device)
 
     def check(self, role: Role) -> None:
         """Raise LogRuleBroken, DeviceRevoked, KeyNotOpened where it is no member in that role with all keys."""

@@ -14,6 +14,7 @@ from chat.models import Chat, Message, Preference
 from connections.models import ApiKey, CatalogueEntry, PathMemory, SealingRecord
 from lerix_web.admin.site import Shown, Site
 from relay.account.models import BrokerSetting, Membership, Notice
+from relay.switch.models import RelaySetting
 
 site = Site(name="admin")
 
@@ -121,6 +122,13 @@ class NoticePages(Shown):
     fields = ("name", "kind", "device", "when")
 
 
+class RelaySettingPages(Shown):
+    """Whether this computer serves other devices."""
+
+    list_display = ("account", "keep_awake")
+    fields = ("account", "keep_awake")
+
+
 class BrokerSettingPages(Shown):
     """Which broker is used while nobody is signed in."""
 
@@ -172,3 +180,4 @@ site.register(Preference, PreferencePages)
 site.register(Membership, MembershipPages)
 site.register(Notice, NoticePages)
 site.register(BrokerSetting, BrokerSettingPages)
+site.register(RelaySetting, RelaySettingPages)

@@ -39,6 +39,7 @@ LOCAL_APPS = [
     "connections",
     "chat",
     "relay.account",
+    "relay.switch",
 ]
 # Nobody signs in to the admin, since the guard lets in only its owner: so there are no users, groups, passwords or
 # logs of who did what, and no tables for them either (see lerix_web.admin.router).

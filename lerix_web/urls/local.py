@@ -12,6 +12,7 @@ urlpatterns = [
     path("settings/general/", general.general, name="general"),
     path("settings/about/", about.about, name="about"),
     path("settings/connections/", include("connections.urls")),
+    path("settings/relay/", include("relay.switch.urls")),
     path("settings/account/", include("relay.account.urls")),
     path("admin/", site.urls),
 ]

@@ -12,8 +12,10 @@ from connections.secrets import Secret
 from relay.account import changing, codes, creating, following, leaving, recovering, signing_in
 from relay.account.desk import Desk
 from relay.account.embedded import EmbeddedBroker
+from relay.account.errors import CodesDiffer, KeysRefused
 from relay.account.pending import Pending
 from relay.account.state import AccountView
+from relay.member import Member
 
 
 class Account:
@@ -74,6 +76,26 @@ class Account:
     async def dismiss(self, notice_id: int) -> None:
         """Take a notice away."""
         await self._desk.dismiss(notice_id)
+
+    # For the relay
+
+    @property
+    def member(self) -> Member | None:
+        """Who is signed in, with the newest log that was verified; None where nobody is, or it was not read yet."""
+        return self._desk.relay_member()
+
+    @property
+    def trusted(self) -> bool:
+        """Whether what the broker said last was believed: no other history, nothing withheld, no new signing key."""
+        return not isinstance(self._desk.said.problem, KeysRefused | CodesDiffer)
+
+    def name_of(self, device: bytes) -> str:
+        """What the owner calls a device of the account, by its id."""
+        return self._desk.name_of(device)
+
+    def look_again(self) -> None:
+        """Ask the broker soon, since another device has seen more of the account. May be called often."""
+        self._desk.look_again()
 
     # Getting in
 

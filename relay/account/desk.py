@@ -16,6 +16,7 @@ from django.db import DatabaseError
 
 from connections.changes import Signal
 from connections.sealing_keys import Place, SealingKeys
+from connections.secrets import Secret
 from relay.account.address import normalise
 from relay.account.client import BrokerClient, Limits
 from relay.account.embedded import EmbeddedBroker
@@ -36,8 +37,12 @@ from relay.account.models import BrokerSetting, Membership
 from relay.account.pending import Pendings
 from relay.account.state import AccountView
 from relay.account.vault import Keys, Vault
-from relay.account.viewing import Said, view_of
+from relay.account.viewing import UNREADABLE, Said, name_of, view_of
 from relay.api.states import AccountState
+from relay.member import Member as RelayMember
+
+#: Seconds between two looks that other devices can bring about.
+LOOK_PAUSE: Final = 2.0
 
 T = TypeVar("T")
 
@@ -95,6 +100,9 @@ class Desk:
         self._transport = transport
         self._limits = limits
         self._client: BrokerClient | None = None
+        self._looked = -LOOK_PAUSE
+        # Where the embedded broker listened last, and what it knew its parent by.
+        self._embedded: tuple[str, Secret] | None = None
         # One change at a time; and one password is stretched at a time, since each takes 64 MiB.
         self._acting = asyncio.Lock()
         self._working = asyncio.Semaphore(1)
@@ -275,6 +283,39 @@ class Desk:
     def view(self) -> AccountView:
         """The account at this moment."""
         return view_of(self.vault, self.said, self.embedded, self.address, self.fixed)
+
+    # For the relay
+
+    def relay_member(self) -> RelayMember | None:
+        """Who is signed in, with the newest log that was believed; None until both are known."""
+        row, log = self.vault.member, self.said.log
+        keys = self.vault.opened(row) if row is not None else None
+        if row is None or keys is None or log is None:
+            return None
+        if row.broker:
+            return RelayMember(row.broker, log.account, keys, log)
+        # While it is started again, its devices wait at the place that it had.
+        if self.embedded.at is not None:
+            self._embedded = (self.embedded.at, Secret(self.embedded.token))
+        if self._embedded is None:
+            return None
+        address, parent = self._embedded
+        return RelayMember(address, log.account, keys, log, parent)
+
+    def name_of(self, device: bytes) -> str:
+        """What the owner calls a device of the account."""
+        member = self.relay_member()
+        listed = member.log.devices.get(device) if member is not None else None
+        if member is None or listed is None:
+            return UNREADABLE
+        return name_of(listed, member.account, member.keys.workspace, self.said.state)
+
+    def look_again(self) -> None:
+        """Ask the broker soon: another device has seen more of the account. Harmless however often it is called."""
+        now = self.clock()
+        if now - self._looked >= LOOK_PAUSE:
+            self._looked = now
+            self.wake.set()
 
     async def dismiss(self, notice_id: int) -> None:
         """Take a notice away."""

@@ -54,6 +54,7 @@ async def follow(desk: Desk) -> None:
     """Look again and again. Never ends."""
     pause = EVERY
     await desk.find_place()
+    await remember(desk)
     while True:
         await refresh(desk)
         problem = desk.said.problem
@@ -64,6 +65,21 @@ async def follow(desk: Desk) -> None:
         idle = desk.vault.member is None and desk.vault.joining is None
         spread = random.uniform(0.8, 1.2)  # noqa: S311 - hides nothing
         await heard(desk.wake, seconds=IDLE if idle else pause * spread)
+
+
+async def remember(desk: Desk) -> None:
+    """Take the log as it was stored, so that the account's devices are known before the broker answers."""
+    row = desk.vault.member
+    if row is None or not (entries := desk.vault.entries(row)):
+        return
+    try:
+        member = await desk.member()
+        followed = await desk.work(_follow(member, member.keys, entries))
+    except AccountError:
+        return  # the broker's own is read soon, and what is wrong is said then
+    if _is_still(desk, member) and desk.said.log is None:
+        desk.said = replace(desk.said, log=followed.log, stored=followed.log.n)
+        desk.changed.set()
 
 
 async def refresh(desk: Desk) -> None:
@@ -108,7 +124,8 @@ def _wants_log(desk: Desk, state: AccountState) -> bool:
     """Where it grew, and now and then: the same length may be another history."""
     said = desk.said
     old = said.read is None or desk.clock() - said.read > LOG_EVERY
-    return old or said.log is None or state.n != said.log.n or said.problem is not None
+    known = said.log is not None and state.n == said.log.n == said.stored
+    return old or not known or said.problem is not None
 
 
 async def _take(desk: Desk, member: Member, state: AccountState, entries: Sequence[bytes] | None) -> None:
@@ -176,6 +193,8 @@ async def _read(desk: Desk, member: Member, state: AccountState, entries: Sequen
     now_keys = replace(keys, workspace=followed.workspace, known=followed.known, planned=None)
     if now_keys != member.keys:
         await desk.vault.keep(member.row, now_keys, _news(followed, now_keys, state))
+    await desk.vault.keep_entries(member.row, entries)
+    desk.said = replace(desk.said, stored=followed.log.n)
     desk.heard(state, followed.log)
 
 

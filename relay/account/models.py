@@ -30,6 +30,8 @@ class Membership(models.Model):
     created = models.DateTimeField(auto_now_add=True)
     recovery_key_used = models.BooleanField(default=False)
     sealed = models.BinaryField()  # BinaryField is never editable in forms and admin pages
+    # The device log as it was read last, which the broker has as well; verified anew whenever it is used.
+    entries = models.BinaryField(default=b"")
     # How often `sealed` was replaced: an older one does not open in its place.
     revision = models.PositiveIntegerField(default=0, editable=False)
     # Where the sealing key of this row alone is kept, not the key. It goes with the row.

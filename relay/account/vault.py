@@ -6,8 +6,9 @@ and names of devices, is overwritten: the settings of the database say `secure_d
 file. What no program can promise is that a disk or a snapshot of the file system keeps no older copy of a block.
 """
 
+import contextlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -26,10 +27,13 @@ from relay.account.keys.log import Known
 from relay.account.keys.workspace import WorkspaceKeys
 from relay.account.models import Membership, Notice
 from relay.api.fields import Fields, MessageMalformed, encode
+from relay.api.states import entries_from_json, entries_to_json
 
 PURPOSE: Final = "Lerix account"
 # A workspace of 1,024 epochs has 32 KiB.
 _MOST: Final = 64 * 1024
+#: Bytes of a log that is stored; a longer one is asked for at each start.
+MOST_STORED: Final = 2 * 1024 * 1024
 
 State = Membership.State
 
@@ -157,6 +161,22 @@ class Vault:
         await self._replace(row, _document(keys), {}, news)
         self._opened[row.pk] = keys
 
+    async def keep_entries(self, row: Membership, entries: Sequence[bytes]) -> None:
+        """Store the log, so that the account's devices are known at the next start also without a network."""
+        stored = json.dumps(entries_to_json(tuple(entries))).encode() if entries else b""
+        if len(stored) > MOST_STORED:
+            stored = b""
+        with contextlib.suppress(DatabaseError):  # it is there for convenience
+            await Membership.objects.filter(pk=row.pk).aupdate(entries=stored)
+            row.entries = stored
+
+    def entries(self, row: Membership) -> tuple[bytes, ...]:
+        """The log as it was stored; nothing where there is none."""
+        try:
+            return entries_from_json(json.loads(bytes(row.entries))) if row.entries else ()
+        except (ValueError, MessageMalformed):
+            return ()
+
     async def set_recovery_key_used(self, row: Membership, used: bool) -> None:
         """Remember whether the recovery key was used up."""
         if row.recovery_key_used != used:
@@ -186,6 +206,7 @@ class Vault:
             await self._sealing_keys.remove(kept)
             raise
         self._opened.pop(row.pk, None)
+        await self.keep_entries(row, ())
         self._rows = {State.REVOKED: row}
         await self._sealing_keys.remove(old)
 

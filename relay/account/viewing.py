@@ -30,6 +30,8 @@ class Said:
     problem: AccountError | None = None
     digits: str | None = None
     asked: datetime | None = None
+    # The length of the log that is stored.
+    stored: int | None = None
     # When the log was read last, by a clock that never jumps.
     read: float | None = None
     # Where a new key would be sealed.

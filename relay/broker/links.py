@@ -6,21 +6,27 @@ brought it about, also another process.
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final
 
+from django.db import Error as DatabaseFailure
 from django.db.models import Q
 
 from relay.broker.desk import desk
 from relay.broker.devices import proves
 from relay.broker.models import Account, Device, hexadecimal, now
+from relay.broker.presence import Hosts
+from relay.broker.presence_rows import Rows
 from relay.broker.refusals import Refused
 from relay.broker.rendezvous import Claim, Rendezvous
 from relay.broker.states import plan_of
 from relay.broker.tokens import SEEN_STEP
 from relay.protocol.link import Code
+
+logger = logging.getLogger(__name__)
 
 #: Seconds between two looks at those who are on line.
 WATCH_SECONDS: Final = 1.0
@@ -39,21 +45,35 @@ async def check(claim: Claim) -> Code | None:
         return Code.RESTARTING  # too much waits for the database
 
 
-#: The meeting place of this process.
+#: The meeting place of this process, and who of its hosts is there.
 rendezvous = Rendezvous(check)
+hosts = Hosts(rendezvous, Rows())
 
 
 async def watch() -> None:
-    """Show out who may not be there any more, as work beside the requests. Never ends."""
+    """Show out who may not be there any more, and tell of hosts, as work beside the requests. Never ends."""
+    async with asyncio.TaskGroup() as both:
+        both.create_task(hosts.keep())
+        both.create_task(_show_out())
+
+
+async def _show_out() -> None:
     while True:
         await asyncio.sleep(WATCH_SECONDS)
-        present = rendezvous.present()
-        accounts = sorted({account for account, _ in present})
-        for start in range(0, len(accounts), BATCH):
-            some = set(accounts[start : start + BATCH])
-            mine = [named for named in present if named[0] in some]
-            for (account, device), code in (await desk.do(partial(_unwelcome, mine))).items():
-                rendezvous.expel(account, device, code)
+        try:
+            await _look()
+        except (Refused, DatabaseFailure) as error:
+            logger.warning("Who may be on line could not be looked up: %s.", type(error).__name__)
+
+
+async def _look() -> None:
+    present = rendezvous.present()
+    accounts = sorted({account for account, _ in present})
+    for start in range(0, len(accounts), BATCH):
+        some = set(accounts[start : start + BATCH])
+        mine = [named for named in present if named[0] in some]
+        for (account, device), code in (await desk.do(partial(_unwelcome, mine))).items():
+            rendezvous.expel(account, device, code)
 
 
 def _check(claim: Claim) -> Code | None:

@@ -92,7 +92,10 @@ class LogEntry(models.Model):
 
 
 class Device(models.Model):
-    """A device of an account, from the log's entries; `seen` is written at most once a minute."""
+    """A device of an account, from the log's entries; `seen` is written at most once a minute.
+
+    `presence` is what the relay knew last of it as a host, and since when: see `broker.presence`.
+    """
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="devices")
     device = models.CharField("id", max_length=HEX_ID)
@@ -106,6 +109,8 @@ class Device(models.Model):
     seen = models.DateTimeField("last seen", null=True)
     signed_out = models.DateTimeField(null=True)
     revoked = models.DateTimeField("removed", null=True)
+    presence = models.CharField(max_length=12, blank=True, default="")
+    presence_since = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ("account", "added")

@@ -16,7 +16,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from relay.broker import network
 from relay.protocol import link as wire
@@ -57,6 +57,18 @@ class Claim:
 
 #: Says whether a claim holds, and the account's plan has the relay: None, or why not.
 Check = Callable[[Claim], Awaitable[Code | None]]
+
+
+class Attendance(Protocol):
+    """Whoever wants to know of links that come and go; each is told once of either, and must not wait."""
+
+    def came(self, link: Link) -> None:
+        """A device has proved itself."""
+        ...
+
+    def went(self, link: Link, code: Code) -> None:
+        """Its link has ended: by its own last word, by a code of the broker's, or with DONE for no word at all."""
+        ...
 
 
 class _Outbox:
@@ -106,6 +118,12 @@ class Rendezvous:
         self._outboxes: dict[Link, _Outbox] = {}
         self._strangers: Counter[str] = Counter()
         self._closing = False
+        self._attendance: Attendance | None = None
+        self._attending: set[Link] = set()
+
+    def attend(self, attendance: Attendance) -> None:
+        """Tell `attendance` of all links from now on."""
+        self._attendance = attendance
 
     async def __call__(self, scope: Scope, receive: Receive, send: SendASGI) -> None:
         if (await receive())["type"] != "websocket.connect":
@@ -147,6 +165,10 @@ class Rendezvous:
             if device is None or link.device == device:
                 self._dispatch(self.switch.expel(link, code))
 
+    def tell(self, links: Iterable[Link], message: Message) -> None:
+        """Send a message of the broker's own over some links, as far as they are still there."""
+        self._dispatch([Send(link, message) for link in links])
+
     async def close(self, *, after: float, spread: float) -> None:
         """Tell everybody to come back, from `after` seconds on, spread over so many; then end all links."""
         self._closing = True
@@ -179,6 +201,7 @@ class Rendezvous:
                     self._outboxes[link] = _Outbox()
                 self._dispatch(outs)
                 if link is not None:
+                    self._came(link)
                     return link
                 code = Code.TOO_MANY
         await send({"type": "websocket.close", "code": int(code or Code.REFUSED)})
@@ -193,10 +216,12 @@ class Rendezvous:
             if not writing.done():
                 # The device is gone, or the switch ended it and its last words may still get through.
                 self._dispatch(self.switch.leave(link))
+                self._went(link, Code.DONE)
                 outbox.finish(Code.DONE)
                 await asyncio.wait({writing}, timeout=LAST_WORDS_SECONDS)
         finally:
             self._dispatch(self.switch.leave(link))
+            self._went(link, Code.DONE)
             del self._outboxes[link]
             for task in (reading, writing):
                 task.cancel()
@@ -231,14 +256,26 @@ class Rendezvous:
         with contextlib.suppress(Exception):  # it may be closed from the other side already
             await send({"type": "websocket.close", "code": int(outbox.code or Code.DONE)})
 
+    def _came(self, link: Link) -> None:
+        if self._attendance is not None:
+            self._attending.add(link)
+            self._attendance.came(link)
+
+    def _went(self, link: Link, code: Code) -> None:
+        # By whichever comes first: the end that was decided on, or the socket's.
+        if self._attendance is not None and link in self._attending:
+            self._attending.discard(link)
+            self._attendance.went(link, code)
+
     def _dispatch(self, outs: Iterable[Out]) -> None:
         for out in outs:
             outbox = self._outboxes.get(out.link)
             if outbox is None:
                 continue
             match out:
-                case End(_, code):
+                case End(link, code):
                     outbox.finish(code)
+                    self._went(link, code)
                 case Send(link, message):
                     if not outbox.put(message):
                         self._dispatch(self.switch.expel(link, Code.TOO_MANY))

@@ -25,6 +25,7 @@ from relay.link.link import LinkState, Phase
 from relay.link.remote import Remote
 from relay.protocol.errors import HandshakeFailed
 from relay.protocol.link import Code
+from relay.protocol.presence import LAST_WORDS, Presence, Why
 
 #: Seconds between two looks at what the host says of itself.
 EVERY: Final = 30.0
@@ -45,7 +46,6 @@ _LINK: Final[Mapping[int, tuple[str, str]]] = {
 # The same where there is no way to the host; {} is its name.
 _ROUTE: Final[Mapping[int, tuple[str, str]]] = {
     Code.NO_HOST: ("Off line", "{} is not on line. It may be asleep or without a network, or Lerix is closed there."),
-    Code.RELAY_OFF: ("Off", "Codex Relay is switched off on {}, or Lerix was closed there."),
     Code.REVOKED: ("Removed", "{} does not let this computer in: one of the two was removed from the account."),
     Code.REFUSED: ("Refused", "{} could not let this computer in. Lerix tries again by itself."),
     Code.NO_PLAN: ("Plan", "The account's plan has no Codex Relay."),
@@ -53,8 +53,23 @@ _ROUTE: Final[Mapping[int, tuple[str, str]]] = {
     HandshakeFailed.code: ("Not trusted", "{} could not prove that it belongs to your account, so nothing is sent."),
     Code.TOO_MANY: ("Busy", "Too many devices use {} at once. Lerix tries again by itself."),
 }
+# The same by what the broker says of the host. When it went is shown beside it.
+_AWAY: Final[Mapping[Why, tuple[str, str]]] = {
+    Why.OFF: ("Off", "Codex Relay is switched off on {}. Switch it on there to use it from here."),
+    Why.CLOSED: ("Closed", "Lerix was closed on {}. Open it there to use it from here."),
+    Why.ASLEEP: ("Asleep", "{} is asleep. Lerix goes on by itself when it wakes up."),
+    Why.SIGNED_OUT: ("Signed out", "{} has signed out of the account. Sign in there to use it from here."),
+    Why.LOST: ("Off line", "{} is not on line. It may be asleep, switched off or without a network."),
+    Why.RESTARTING: ("Connecting", "The broker has restarted. Lerix is connecting to {}."),
+}
+_NEVER: Final = ("Not set up", "{} has not offered Codex Relay yet. Switch it on there to use it from here.")
 _CONNECTING: Final = ("Connecting", "Lerix is connecting to {}.")
 _NO_BROKER: Final = ("Not connected", "The account's broker cannot be reached. Check the network.")
+
+
+def key_of(host: bytes) -> str:
+    """The key of the access path to a computer, by its device id."""
+    return f"relay-{host.hex()}"
 
 
 class RelayPath:
@@ -66,6 +81,8 @@ class RelayPath:
     """
 
     provider = "ChatGPT"
+    #: A message to a computer that is away waits for it.
+    keeps_messages = True
 
     def __init__(
         self,
@@ -78,7 +95,7 @@ class RelayPath:
         limits: Limits | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        self.key = f"relay-{host.hex()}"
+        self.key = key_of(host)
         self.name = name
         self.usage: Usage | None = None
         self.models_etag: str | None = None
@@ -88,6 +105,7 @@ class RelayPath:
         self._link = link
         self._now = now
         self._seen: datetime | None = None
+        self._presence: Presence | None = None
         self._said: Mapping[str, Any] | None = None
         self._account = ""
         self._bell = asyncio.Event()
@@ -133,8 +151,10 @@ class RelayPath:
         """The state at this moment, ready to show."""
         newest = self._status()
         published = self._statuses.value if self._statuses is not None else None
-        # The same state is as old as it was; only a change sets `since`.
-        return published if published is not None and _same(published, newest) else newest
+        # The same state is as old as it was, but where it is known better now.
+        if published is not None and _same(published, newest) and newest.since in {None, published.since}:
+            return published
+        return newest
 
     def changes(self) -> AsyncGenerator[Status, None]:
         """The present status, then each newer one; a slow reader gets the newest only."""
@@ -150,6 +170,11 @@ class RelayPath:
             self._seen = self._now()
         self._publish()
 
+    def present(self, presence: Presence | None) -> None:
+        """What the broker says of the host now; None where it says nothing."""
+        self._presence = presence
+        self._publish()
+
     async def follow(self) -> None:
         """Ask the host how it is, at each change and now and then. Never ends: a task of the server's."""
         while True:
@@ -161,9 +186,11 @@ class RelayPath:
         link, remote, since = self._link(), self._remote, self._seen
         if not remote.connected:
             if link.phase is not Phase.READY:
-                title, sentence = _LINK.get(link.code or 0, _CONNECTING if link.code is None else _NO_BROKER)
-                return self._away("relay-no-link", title, sentence, link.since)
-            title, sentence = _ROUTE.get(remote.code or 0, _CONNECTING)
+                title, sentence = _LINK.get(link.code or 0, _NO_BROKER if link.failures else _CONNECTING)
+                return self._away("relay-no-link", title, sentence, None)
+            title, sentence = self._why()
+            if self._presence is not None and self._presence.since is not None:
+                since = self._presence.since
             return self._away(f"relay-{(title.lower()).replace(' ', '-')}", title, sentence, since)
         said = self._said
         if said is None:
@@ -186,6 +213,23 @@ class RelayPath:
             until=until,
         )
 
+    def _why(self) -> tuple[str, str]:
+        """Pill and sentence where there is no way to the host, though the link is ready."""
+        presence, code = self._presence, self._remote.code or 0
+        if presence is not None and not presence.online:
+            return _NEVER if presence.why is None else _AWAY[presence.why]
+        if presence is not None and code == Code.NO_HOST:
+            return _CONNECTING  # it is just coming
+        if code in LAST_WORDS:
+            return _AWAY[LAST_WORDS[code]]
+        return _ROUTE.get(code, _CONNECTING)
+
+    def _may_come(self) -> bool:
+        """Whether it is worth the while to wait a moment for the host."""
+        if self._link().phase is not Phase.READY:
+            return False
+        return self._why()[0] == _CONNECTING[0]
+
     def _away(self, code: str, title: str, sentence: str, since: datetime | None) -> Status:
         return Status(False, code, title, sentence.format(self.name), NextStep.WAIT, since)
 
@@ -201,7 +245,7 @@ class RelayPath:
             etag = content["etag"]
         except (KeyError, TypeError, ValueError, AttributeError):
             raise CatalogueUnreadable from None
-        return Catalogue(found, etag[:_MOST_ETAG] if isinstance(etag, str) else None)
+        return Catalogue(found, etag[:_MOST_ETAG] if isinstance(etag, str) else None, chosen=True)
 
     async def answer(self, ask: Ask) -> AsyncGenerator[AnswerEvent, None]:
         """The answer as it comes, ending with Completed. Raises AccessError.
@@ -231,7 +275,7 @@ class RelayPath:
     async def _arrive(self) -> None:
         """Be there, and know which process of the host is asked. Raises Unavailable."""
         remote = self._remote
-        if not remote.connected and remote.code not in _ROUTE and self._link().phase is Phase.READY:
+        if not remote.connected and self._may_come():
             try:
                 async with asyncio.timeout(REACH_SECONDS):
                     await remote.ready()

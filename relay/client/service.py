@@ -3,8 +3,8 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from connections.changes import heard
 from relay.account.keys.device import Role
@@ -15,11 +15,14 @@ from relay.link.link import Connect, Identity, Link, LinkState, Phase, Timing
 from relay.link.remote import Remote, Terms
 from relay.member import Member
 from relay.protocol.link import Code, Message
+from relay.protocol.presence import KIND, MOST_HOSTS, Presence, from_event
 from relay.protocol.route import Log
 
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 30.0
+#: A broker has so long to say who is on line before routes are opened all the same.
+TOLD_SECONDS: Final = 1.0
 
 
 class RelayClient:
@@ -131,8 +134,19 @@ class _Linked:
         self.ways: dict[bytes, _Way] = {}
         #: A device numbers its own routes, over all hosts.
         self.numbers = itertools.count(1)
-        identity = Identity(member.broker, member.account, member.keys.device, Role.REMOTE)
-        self.link = Link(identity, self._handle, user_agent=user_agent, changed=self._changed, timing=timing, dial=dial)
+        #: What the broker says of each host; nothing while there is no link.
+        self.presences: dict[bytes, Presence] = {}
+        self._untold: asyncio.TimerHandle | None = None
+        identity = Identity(member.broker, member.account, member.keys.device, Role.REMOTE, parent=member.parent)
+        self.link = Link(
+            identity,
+            self._handle,
+            user_agent=user_agent,
+            told=self._told,
+            changed=self._changed,
+            timing=timing,
+            dial=dial,
+        )
         self.task = asyncio.get_running_loop().create_task(self.link.run())
 
     def state(self) -> LinkState:
@@ -157,14 +171,43 @@ class _Linked:
             if way.remote.takes(message):
                 return
 
+    def _told(self, event: Mapping[str, Any]) -> None:
+        for presence in from_event(event):
+            way = self.ways.get(presence.host)
+            if way is not None:
+                way.present(presence)
+            if presence.host in self.presences or len(self.presences) < MOST_HOSTS:
+                self.presences[presence.host] = presence
+        if event.get("kind") == KIND and self._untold is not None:
+            self._try()
+
     def _changed(self) -> None:
-        ready = self.link.state.phase is Phase.READY
+        self._be_told(ready=self.link.state.phase is Phase.READY)
         for way in self.ways.values():
-            if ready:
-                way.remote.wake()
-            else:
+            if self.link.state.phase is not Phase.READY:
                 way.remote.link_down(self.link.state.code)
+                way.present(None)
             way.path.noticed()
+
+    def _be_told(self, *, ready: bool) -> None:
+        """After READY the broker says who is on line; until then a route would only be refused."""
+        if self._untold is not None:
+            self._untold.cancel()
+            self._untold = None
+        if ready:
+            self._untold = asyncio.get_running_loop().call_later(TOLD_SECONDS, self._try)
+        else:
+            self.presences.clear()
+
+    def _try(self) -> None:
+        """Open the routes of which nothing speaks against it."""
+        if self._untold is not None:
+            self._untold.cancel()
+            self._untold = None
+        for host, way in self.ways.items():
+            presence = self.presences.get(host)
+            if presence is None or presence.online:
+                way.remote.wake()
 
 
 class _Way:
@@ -179,6 +222,12 @@ class _Way:
         self.path = RelayPath(device.id, name, self.remote, linked.state, user_agent)
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self.remote.run()), loop.create_task(self.path.follow())]
+        self.present(linked.presences.get(device.id))
+
+    def present(self, presence: Presence | None) -> None:
+        """What the broker says of this host, or that it says nothing now."""
+        self.path.present(presence)
+        self.remote.present(online=None if presence is None else presence.online)
 
     async def end(self) -> None:
         """Close everything."""

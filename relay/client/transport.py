@@ -19,7 +19,7 @@ from typing import Any, Final
 import httpx
 
 from connections.errors import AccessError, ContextTooLong
-from relay.answers import BOOT, END, ERROR, FROM, MAX_BODY, QUEUE, read_comment, read_error
+from relay.answers import BOOT, END, ERROR, FROM, LAST, MAX_BODY, QUEUE, read_comment, read_error
 from relay.errors import HostLeft, HostSilent, HostUnreachable
 from relay.link.carrier import RouteClosed
 from relay.link.remote import GONE, Remote, Reply
@@ -165,6 +165,8 @@ class _Body(httpx.AsyncByteStream):
         # Bytes of the stream that were passed on or understood, as the host counts them.
         self._at = 0
         self._over = False
+        # All that counts of the answer is here, only its end may be missing.
+        self._is_whole = False
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
         reply = self._reply
@@ -190,7 +192,11 @@ class _Body(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         """Tell the host that nobody reads on, where the answer was not read to its end."""
-        if self._reply is not None and not self._over:
+        if self._reply is None or self._over:
+            return
+        if self._is_whole:
+            await self._reply.finish()
+        else:
             await self._reply.aclose()
 
     async def _pieces(self, reply: Reply, *, events: bool) -> AsyncGenerator[bytes, None]:
@@ -210,6 +216,7 @@ class _Body(httpx.AsyncByteStream):
                 whole = bytes(held[: end + len(END)])
                 del held[: len(whole)]
                 kept, error = self._understand(whole)
+                self._is_whole = self._is_whole or error is not None or whole.startswith(LAST) or END + LAST in whole
                 if kept:
                     yield kept
                 if error is not None:

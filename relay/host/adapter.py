@@ -14,22 +14,27 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any, Final, cast
 from urllib.parse import unquote
 
+from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 
+from connections.visitor import visiting
 from relay.answers import MAX_BODY
-from relay.errors import RequestUnknown
+from relay.errors import HostError, RequestUnknown
 from relay.host.allowed import from_django, is_allowed, length_of, to_django
+from relay.host.answered import Answered, Held
 from relay.host.budget import Budget
 from relay.host.offer import Offer
+from relay.host.pages import Pages
 from relay.host.relayed import Relayed
 from relay.host.views import refusal
 from relay.link.host import Incoming
 from relay.link.streams import StreamEnded, Streams
 from relay.protocol.errors import ProtocolError
-from relay.protocol.headers import Answer
+from relay.protocol.headers import Answer, Headers
 from relay.protocol.session import FAILED
 
 logger = logging.getLogger(__name__)
@@ -49,8 +54,22 @@ CLOSE_SECONDS: Final = 0.5
 def django_under(urlconf: str) -> Application:
     """Django with the addresses of `urlconf` and no others."""
     kind = type("RemoteRequest", (ASGIRequest,), {"urlconf": urlconf})
-    handler = type("RemoteHandler", (ASGIHandler,), {"request_class": kind})
+    handler = type("RemoteHandler", (_InMemory,), {"request_class": kind})
     return cast(Application, handler())
+
+
+class _InMemory(ASGIHandler):
+    """Django's own handler puts a body over FILE_UPLOAD_MAX_MEMORY_SIZE into a file: none of a remote's does.
+
+    The adapter has its bytes in memory already, counted by the budget.
+    """
+
+    async def read_body(self, receive: Receive) -> BytesIO:  # type: ignore[override]
+        """The body, which comes in one piece."""
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise RequestAborted
+        return BytesIO(message.get("body", b""))
 
 
 class BodyBroken(Exception):
@@ -71,8 +90,12 @@ class _Going:
 class Adapter:
     """Answers what comes over `relay.link.host.Host`, which gets `serve` and `gave_up`."""
 
-    def __init__(self, application: Application, offer: Offer, budget: Budget | None = None) -> None:
+    def __init__(
+        self, application: Application, offer: Offer, budget: Budget | None = None, pages: Pages | None = None
+    ) -> None:
         self.budget = budget or Budget()
+        self._pages = pages
+        self._answered = Answered()
         self._application = application
         self._offer = offer
         self._going: dict[tuple[Streams, int], _Going] = {}
@@ -88,13 +111,12 @@ class Adapter:
         going.task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
         going.task.add_done_callback(lambda task: self._going.pop((incoming.streams, incoming.stream), None))
 
-    def gave_up(self, streams: Streams, stream: int) -> None:
-        """A device gave a stream up, or its session is lost."""
+    def gave_up(self, streams: Streams, stream: int, reset: bool) -> None:
+        """A device gave a stream up (`reset`), or its session is lost."""
         going = self._going.get((streams, stream))
         if going is None:
             return
-        # A stream that was reset is closed in its session; those of a lost session are not.
-        if stream not in streams.session.streams:
+        if reset:
             going.given_up = True
             if going.relayed is not None:
                 going.relayed.give_up()
@@ -116,7 +138,7 @@ class Adapter:
     async def _work(self, incoming: Incoming, going: _Going) -> None:
         done = False
         try:
-            if is_allowed(incoming.request):
+            if is_allowed(incoming.request) or (self._pages is not None and self._pages.allow(incoming.request)):
                 done = await self._pass(incoming, going)
             else:
                 done = await self._refuse(incoming)
@@ -131,17 +153,12 @@ class Adapter:
                 incoming.streams.give_up(incoming.stream, FAILED)
 
     async def _refuse(self, incoming: Incoming) -> bool:
-        streams, stream = incoming.streams, incoming.stream
         left = DRAINED
-        while left > 0 and (data := await streams.read(stream)):
+        while left > 0 and (data := await incoming.streams.read(incoming.stream)):
             left -= len(data)
         if left <= 0:
             return False
-        answer = refusal(RequestUnknown())
-        streams.answer(stream, Answer(404, (("content-type", "application/json"),)))
-        await streams.write(stream, answer.content)
-        streams.end(stream)
-        return True
+        return await _say(incoming, RequestUnknown())
 
     async def _pass(self, incoming: Incoming, going: _Going) -> bool:
         request = incoming.request
@@ -156,6 +173,8 @@ class Adapter:
             relayed.digest = hashlib.sha256(named).digest()
             if going.given_up:
                 relayed.give_up()
+            if self._pages is not None and not is_allowed(request):
+                return await self._page(self._pages, incoming, going, relayed, body)
             reply = _Reply(incoming.streams, incoming.stream, going.gone)
             await self._application(_scope(incoming, relayed, len(body)), _receiver(body, going.gone), reply.send)
             return reply.ended
@@ -164,15 +183,58 @@ class Adapter:
             if left is not None:
                 left.release()
 
+    async def _page(self, pages: Pages, incoming: Incoming, going: _Going, relayed: Relayed, body: bytes) -> bool:
+        """Give a browser on another device a page; what changes something is done once, and to its end."""
+        held, gone = None, going.gone  # what tells Django that nobody is there
+        if relayed.idem is not None:
+            name = (relayed.device, relayed.idem)
+            try:
+                held = self._answered.find(name, relayed.digest)
+                if held is not None:
+                    return await _again(incoming, held)
+            except HostError as error:
+                return await _say(incoming, error)
+            held = self._answered.begin(name, relayed.digest)
+            gone = asyncio.Event()  # a device that loses its way does not cut it in the middle
+        reply = _Reply(incoming.streams, incoming.stream, going.gone, pages.headers, held)
+        try:
+            with visiting(pages.visitor(relayed.device)):
+                await self._application(_scope(incoming, relayed, len(body)), _receiver(body, gone), reply.send)
+        finally:
+            if held is not None:
+                held.finish()
+        return reply.ended
+
+
+async def _again(incoming: Incoming, held: Held) -> bool:
+    """Give an answer a second time. Raises AnsweredAlready."""
+    body = await held.whole()
+    incoming.streams.answer(incoming.stream, Answer(held.status, held.headers))
+    await incoming.streams.write(incoming.stream, body)
+    incoming.streams.end(incoming.stream)
+    return True
+
+
+async def _say(incoming: Incoming, error: HostError) -> bool:
+    answer = refusal(error)
+    incoming.streams.answer(incoming.stream, Answer(error.status, (("content-type", "application/json"),)))
+    await incoming.streams.write(incoming.stream, answer.content)
+    incoming.streams.end(incoming.stream)
+    return True
+
 
 class _Reply:
-    """What the application sends, put onto the stream."""
+    """What the application sends, put onto the stream, and into `held` where it is kept."""
 
-    def __init__(self, streams: Streams, stream: int, gone: asyncio.Event) -> None:
+    def __init__(
+        self, streams: Streams, stream: int, gone: asyncio.Event, extra: Headers = (), held: Held | None = None
+    ) -> None:
         self.ended = False
         self._streams = streams
         self._stream = stream
         self._gone = gone
+        self._extra = extra
+        self._held = held
 
     async def send(self, message: Message) -> None:
         """Waits until the device reads. Where it has gone, nothing is sent, and `gone` is set."""
@@ -183,9 +245,15 @@ class _Reply:
 
     async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._streams.answer(self._stream, Answer(message["status"], from_django(message.get("headers", ()))))
+            headers = from_django(message.get("headers", ())) + self._extra
+            if self._held is not None:
+                self._held.begin(message["status"], headers)
+            self._streams.answer(self._stream, Answer(message["status"], headers))
         elif message["type"] == "http.response.body" and not self.ended:
-            if body := message.get("body", b""):
+            body = message.get("body", b"")
+            if self._held is not None:
+                self._held.put(body)
+            if body:
                 await self._streams.write(self._stream, body)
             if not message.get("more_body", False):
                 self._streams.end(self._stream)

@@ -11,7 +11,7 @@ REQUESTS: Final = frozenset({("GET", STATE), ("GET", MODELS), ("POST", RESPONSES
 MAX_QUERY: Final = 2048
 DEVICE: Final = "x-lerix-device"
 # `content-length` is made anew, from what came. No cookie, host, authorization, forwarded or x-* ever passes.
-_REQUEST: Final = frozenset({"accept", "accept-language", "content-type", "if-none-match", BOOT, FROM})
+_REQUEST: Final = frozenset({"accept", "accept-language", "content-type", "if-none-match", "last-event-id", BOOT, FROM})
 _REQUEST_BEGIN: Final = "hx-"
 # Of the answer, everything but what belongs to this connection, to this browser or to this server.
 _NOT_ANSWERED: Final = frozenset(

@@ -14,6 +14,7 @@ from relay.account.keys.errors import DeviceRevoked, KeysError
 from relay.host.adapter import Adapter, Application
 from relay.host.book import MemberBook
 from relay.host.offer import Offer
+from relay.host.pages import Pages
 from relay.link.host import Host
 from relay.link.link import Connect, Identity, Link, Phase, Timing
 from relay.member import Member
@@ -23,8 +24,6 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two looks at what is too old.
 SWEEP_SECONDS: Final = 10.0
-#: Seconds in which the last words to the remotes may still leave.
-LAST_WORDS_SECONDS: Final = 0.3
 #: After these nobody may be served any longer, until the link is ready again.
 _ENDING: Final = frozenset({Code.REVOKED, Code.NO_PLAN, Code.REFUSED})
 
@@ -34,6 +33,7 @@ class Reason(StrEnum):
 
     OFF = "off"
     NO_MODEL = "no-model"
+    ACCOUNT = "account"
     SIGNED_OUT = "signed-out"
     NO_PLAN = "no-plan"
     NO_KEYS = "no-keys"
@@ -49,6 +49,9 @@ class Reason(StrEnum):
 _SENTENCES: Final = {
     Reason.OFF: "Codex Relay is off.",
     Reason.NO_MODEL: "Codex Relay needs a Codex model to offer. Switch one on first.",
+    Reason.ACCOUNT: (
+        "Codex Relay waits, because something about your account needs your attention. Open Account and look there."
+    ),
     Reason.SIGNED_OUT: "Codex Relay needs a Lerix account. Sign in first.",
     Reason.NO_PLAN: "The account's plan has no Codex Relay, so your other devices cannot use this computer.",
     Reason.NO_KEYS: "This computer does not have the account's newest key yet. It is fetched from the broker.",
@@ -66,6 +69,14 @@ _BY_CODE: Final = {
     Code.REFUSED: Reason.REFUSED,
     Code.SUPERSEDED: Reason.SUPERSEDED,
     Code.RESTARTING: Reason.RESTARTING,
+}
+# What the remotes are told where it ends for this reason; where another one, that Codex Relay is off here.
+_LAST_WORDS: Final = {
+    Reason.SIGNED_OUT: Code.SIGNED_OUT,
+    Reason.REVOKED: Code.REVOKED,
+    Reason.NO_KEYS: Code.OTHER_EPOCH,
+    # Another account, or another device of it, is signed in here now.
+    Reason.CONNECTING: Code.SIGNED_OUT,
 }
 
 
@@ -90,8 +101,12 @@ class RelayHost:
     """This computer as a host. Run `run` as background work; everything is on one event loop.
 
     `member` gives who is signed in, with the newest log it verified, or None. `why_not` gives what else speaks against
-    serving (no model switched on, no plan), or None. `look_again` is called where another device has seen more of the
-    account. Call `refresh` whenever one of these may have changed, and after a wake of the computer `wake`.
+    serving (no model switched on, no plan), or None. Both are asked at each change of the link, of a turn and of a
+    remote, and each ten seconds: without I/O. `look_again` is called where another device has seen more of the account.
+    Call `refresh` whenever one of these may have changed, and after a wake of the computer `wake`.
+
+    Whoever leaves says why, so that the remotes can show it: switched off, signed out, asleep, or that Lerix was quit
+    where `run` is cancelled.
     """
 
     def __init__(
@@ -100,6 +115,7 @@ class RelayHost:
         application: Application,
         member: Callable[[], Member | None],
         *,
+        pages: Pages | None = None,
         why_not: Callable[[], Reason | None] = lambda: None,
         look_again: Callable[[], None] = lambda: None,
         user_agent: str = "Lerix",
@@ -109,7 +125,7 @@ class RelayHost:
         #: Rings when `state` is another one.
         self.changed = Signal()
         self._offer = offer
-        self._adapter = Adapter(application, offer)
+        self._adapter = Adapter(application, offer, pages=pages)
         self._member = member
         self._why_not = why_not
         self._look_again = look_again
@@ -138,9 +154,14 @@ class RelayHost:
         self._bell.set()
 
     def wake(self) -> None:
-        """Dial now if the link waits: the network is back, the computer woke up, a person asks."""
+        """Be sure of the link now: the network is another one, the computer woke up, a person asks."""
         if self._served is not None:
             self._served.link.wake()
+
+    async def going_to_sleep(self) -> None:
+        """Say so and leave, for half a second at most; sessions and turns stay. `wake` brings it back."""
+        if self._served is not None:
+            await self._served.link.leave(Code.ASLEEP)
 
     async def run(self) -> None:
         """Serve while it may be, until cancelled; then everything ends."""
@@ -150,14 +171,14 @@ class RelayHost:
                 await self._look()
                 await heard(self._bell, seconds=SWEEP_SECONDS)
         finally:
-            await self._end()
+            await self._end(Code.CLOSED)
             await self._offer.turns.aclose()
             await self._adapter.aclose()
 
     async def _look(self) -> None:
         reason, member = self._wanted()
         if self._served is not None and (member is None or not self._served.belongs_to(member)):
-            await self._end()
+            await self._end(_LAST_WORDS.get(reason, Code.RELAY_OFF))
         if member is not None:
             try:
                 if self._served is None:
@@ -166,10 +187,10 @@ class RelayHost:
                     self._served.book.take(member)
             except DeviceRevoked:
                 reason = Reason.REVOKED
-                await self._end()
+                await self._end(_LAST_WORDS[reason])
             except KeysError:
                 reason = Reason.NO_KEYS
-                await self._end()
+                await self._end(_LAST_WORDS[reason])
                 self._look_again()
         served = self._served
         if served is not None:
@@ -188,13 +209,13 @@ class RelayHost:
     def _begin(self, member: Member) -> None:
         self._served = _Served(member, self._adapter, self._look_again, self._bell.set, self)
 
-    async def _end(self) -> None:
+    async def _end(self, code: Code) -> None:
         served, self._served = self._served, None
         if served is None:
             return
         # At once, before anything is waited for: nobody is answered, and nothing is asked any more.
         self._offer.turns.stop()
-        await served.end()
+        await served.end(code)
 
     def _keep(self, served: "_Served") -> Reason:
         """What is to be done now and then while it serves."""
@@ -211,7 +232,7 @@ class RelayHost:
             self._offer.turns.stop()
         if state.code in _BY_CODE:
             return _BY_CODE[Code(state.code)]
-        return Reason.CONNECTING if state.phase is Phase.DIALLING and state.code is None else Reason.UNREACHABLE
+        return Reason.UNREACHABLE if state.failures else Reason.CONNECTING
 
     def _sweep(self, served: "_Served") -> None:
         now = asyncio.get_running_loop().time()
@@ -252,7 +273,7 @@ class _Served:
         self.book = MemberBook(member, look_again)
         self._changed = changed
         self._member = member
-        identity = Identity(member.broker, member.account, member.keys.device, Role.HOST)
+        identity = Identity(member.broker, member.account, member.keys.device, Role.HOST, parent=member.parent)
         self.link = maker.make_link(identity, self._handle, self._link_changed)
         self.host = Host(self.link, self.book, adapter.serve, gave_up=adapter.gave_up)
         self._task = self._start(self.link.run())
@@ -268,10 +289,10 @@ class _Served:
                 logger.error("The relay's link failed and is begun again.", exc_info=error)
             self._task = self._start(self.link.run())
 
-    async def end(self) -> None:
-        """Say that it is over, and leave."""
-        self.host.expel(code=Code.RELAY_OFF)
-        await asyncio.sleep(LAST_WORDS_SECONDS)
+    async def end(self, code: Code) -> None:
+        """Say why it is over, and leave."""
+        self.host.expel(code=code)
+        await self.link.leave(code)
         self._task.cancel()
         await asyncio.wait({self._task}, timeout=1)
         await self.host.aclose()

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from relay.link.carrier import Carrier, RouteClosed, Sender, pump
 from relay.link.link import LinkDown
 from relay.link.streams import Streams
-from relay.protocol.errors import HandshakeFailed, ProtocolError
+from relay.protocol.errors import HandshakeFailed, ProtocolError, SessionBroken
 from relay.protocol.headers import Request
 from relay.protocol.link import Code, Message, Type, close
 from relay.protocol.noise import Responder
@@ -27,6 +27,8 @@ KEPT_SECONDS: Final = 600.0
 #: Routes whose device has not proved the epoch's key yet, and sessions of one device.
 MOST_HALF_OPEN: Final = 8
 MOST_SESSIONS: Final = 3
+#: Devices that have a route at once. The broker counts too; this holds with any broker.
+MOST_REMOTES: Final = 8
 
 
 class Turned(Exception):
@@ -108,7 +110,8 @@ class Incoming:
 class Host:
     """All routes and sessions of this host over `link`.
 
-    `serve` is called with each request, `gave_up` with each stream whose device wants no more of it.
+    `serve` is called with each request, `gave_up` with each stream that ends before its answer, and whether its device
+    wants no more of it (True) or its session was lost (False).
     """
 
     def __init__(
@@ -117,7 +120,7 @@ class Host:
         book: Book,
         serve: Callable[[Incoming], None],
         *,
-        gave_up: Callable[[Streams, int], None] = lambda streams, stream: None,
+        gave_up: Callable[[Streams, int, bool], None] = lambda streams, stream, reset: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._link = link
@@ -168,7 +171,7 @@ class Host:
 
     async def aclose(self) -> None:
         """End everything."""
-        self.expel(code=Code.RELAY_OFF)
+        self.expel(code=Code.CLOSED)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -176,13 +179,14 @@ class Host:
     # One route
 
     def _spawn(self, message: Message) -> None:
-        task = asyncio.get_running_loop().create_task(self._route(message))
+        # Known at once: what its device says next may be handed over before the task has begun.
+        carrier = self._carriers[message.route] = Carrier(self._link, message.route)
+        task = asyncio.get_running_loop().create_task(self._route(carrier, message.payload))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _route(self, message: Message) -> None:
-        carrier = self._carriers[message.route] = Carrier(self._link, message.route)
-        remote, epoch = message.payload[:16], int.from_bytes(message.payload[16:], "big")
+    async def _route(self, carrier: Carrier, announced: bytes) -> None:
+        remote, epoch = announced[:16], int.from_bytes(announced[16:], "big")
         code: int = Code.DONE
         try:
             await self._admit(carrier, remote, epoch)
@@ -198,7 +202,8 @@ class Host:
         except LinkDown:
             return
         finally:
-            self._carriers.pop(carrier.number, None)
+            if self._carriers.get(carrier.number) is carrier:
+                del self._carriers[carrier.number]
         with contextlib.suppress(LinkDown):
             await self._link.send(close(carrier.number, code))
 
@@ -208,7 +213,7 @@ class Host:
             if epoch > book.epoch:
                 book.look_again()
             raise Turned(Code.OTHER_EPOCH)
-        if self._half_open >= MOST_HALF_OPEN:
+        if self._half_open >= MOST_HALF_OPEN or self._is_full_for(remote):
             raise Turned(Code.TOO_MANY)
         bound = prologue(account=book.account, host=book.device, remote=remote, epoch=epoch)
         route = HostRoute(Responder(static=book.static, prologue=bound), log=book.log)
@@ -218,14 +223,26 @@ class Host:
                 kept, session_id = await self._shake_hands(carrier, route, remote)
         finally:
             self._half_open -= 1
-        # Only now is it sure that the device has the epoch's key.
+        # Only now is it sure that the device has the epoch's key; others may have come in meanwhile.
+        if self._is_full_for(remote):
+            raise Turned(Code.TOO_MANY)
         self._keep(session_id, kept, carrier, route)
         try:
             await pump(carrier, route, kept.streams, kept.bell, self._clock)
+        except SessionBroken:
+            # What broke the rules is not to be repeated over the next route, nor may it be missing there.
+            if self._kept.get(session_id) is kept:
+                del self._kept[session_id]
+                kept.streams.lose()
+            raise
         finally:
             if kept.carrier is carrier:
                 kept.carrier, kept.route, kept.since = None, None, self._clock()
                 route.close()
+
+    def _is_full_for(self, remote: bytes) -> bool:
+        remotes = self.remotes
+        return remote not in remotes and len(remotes) >= MOST_REMOTES
 
     async def _shake_hands(self, carrier: Carrier, route: HostRoute, remote: bytes) -> tuple[_Kept, bytes]:
         asked = route.asked(await carrier.receive())
@@ -240,6 +257,7 @@ class Host:
                 self._book.look_again()
                 raise Turned(Code.OTHER_EPOCH)
             case False:
+                logger.warning("A device has seen another history of the account than this computer. It is shut out.")
                 raise HandshakeFailed
         session_id = asked.session_id
         kept = self._kept.get(session_id) if session_id is not None else None
@@ -258,7 +276,10 @@ class Host:
             self._serve(Incoming(remote, streams, stream, request))
 
         streams = Streams(
-            Session(host=True), bell, requested=requested, gave_up=lambda stream: self._gave_up(streams, stream)
+            Session(host=True),
+            bell,
+            requested=requested,
+            gave_up=lambda stream, reset: self._gave_up(streams, stream, reset),
         )
         return _Kept(remote, streams, bell, self._clock())
 

@@ -3,15 +3,17 @@
     DIALLING ──HELLO, AUTH, READY──▶ READY ──▶ WAITING ──pause──▶ DIALLING
 
 The pause grows from half a second to half a minute, each time by chance between nothing and that, so that a thousand
-devices do not come back in the same moment; `wake` ends it at once. A broker that is about to restart says when to
-come back. Where dialling again cannot help (removed, no plan, another process of this device took over) it is tried
-once in a minute, since that may change.
+devices do not come back in the same moment; `wake` ends it at once, and has a connection that is there show that it
+is. A broker that is about to restart says when to come back. Where dialling again cannot help (removed, no plan,
+another process of this device took over) it is tried once in a minute, since that may change, and after another process
+took over once in a quarter of an hour; once in a minute also after `leave`.
 """
 
 import asyncio
+import contextlib
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -48,11 +50,15 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class LinkState:
-    """The phase, since when, and why the last connection ended: a `Code`, or None where there was no answer."""
+    """The phase, since when, and why the last connection ended: a `Code`, or None where there was no answer.
+
+    `failures` counts the diallings in vain since the last connection.
+    """
 
     phase: Phase
     since: datetime
     code: int | None = None
+    failures: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,11 +91,18 @@ class Timing:
 
     open: float = 10.0
     prove: float = 10.0
-    ping: float = 15.0
+    #: Longer than the broker's: where it asks first, nobody else needs to.
+    ping: float = 18.0
     dead: float = 40.0
+    #: After a sleep or a change of network a connection has to answer within so long.
+    probe: float = 4.0
+    #: A last word is given so long to leave.
+    last_word: float = 0.5
     first_pause: float = 0.5
     longest_pause: float = 30.0
     futile_pause: float = 60.0
+    #: Two processes of one device would push each other out again and again.
+    superseded_pause: float = 900.0
     #: A connection that lasted so long was a good one: the pauses begin small again.
     lasting: float = 30.0
 
@@ -120,7 +133,7 @@ Connect = Callable[[str], Awaitable[Any]]
 class Link:
     """A device's link. `handle` is given each message that is not about the link itself, one after the other.
 
-    `changed` is called after each change of `state`.
+    `told` is given each EVENT of the broker's. `changed` is called after each change of `state`.
     """
 
     def __init__(
@@ -129,6 +142,7 @@ class Link:
         handle: Callable[[Message], Awaitable[None]],
         *,
         user_agent: str = "Lerix",
+        told: Callable[[Mapping[str, Any]], None] = lambda event: None,
         changed: Callable[[], None] = lambda: None,
         timing: Timing | None = None,
         dial: Connect | None = None,
@@ -139,6 +153,7 @@ class Link:
         self.state = LinkState(Phase.WAITING, datetime.now(UTC))
         self._handle = handle
         self._user_agent = user_agent
+        self._tell = told
         self._changed = changed
         self._timing = timing or Timing()
         self._dial = dial or self._connect
@@ -146,12 +161,32 @@ class Link:
         self._chance = chance
         self._socket: Socket | None = None
         self._wake = asyncio.Event()
+        self._failures = 0
+        self._left = False
+        # What waits for the next message, and whether one must come soon.
+        self._waiting: asyncio.Timeout | None = None
+        self._probing = False
         # When the broker said to come back: (seconds from now, spread).
         self._back: tuple[float, float] | None = None
 
     def wake(self) -> None:
-        """Dial now if it is waiting: the network is back, the computer woke up, a person asks."""
-        self._wake.set()
+        """The network is another one, the computer woke up, a person asks: dial now if it is waiting.
+
+        A connection that is there must answer soon: after a sleep it may be gone and nobody has said so.
+        """
+        self._left = False
+        if self._socket is None:
+            self._wake.set()
+        elif self._waiting is not None and not self._probing and not self._waiting.expired():
+            self._probing = True
+            self._waiting.reschedule(asyncio.get_running_loop().time())
+
+    async def leave(self, code: Code) -> None:
+        """Say this last word, and stay away until `wake`, or for a minute. Harmless without a connection."""
+        self._left = True
+        with contextlib.suppress(LinkDown, TimeoutError):
+            async with asyncio.timeout(self._timing.last_word):
+                await self.send(wire.close(0, code))
 
     async def send(self, message: Message) -> None:
         """Send a message; waits while the broker does not read. Raises LinkDown."""
@@ -171,6 +206,8 @@ class Link:
             self._set(Phase.DIALLING, self.state.code)
             begun = self._clock()
             code = await self._once()
+            if self._probing:
+                self._wake.set()  # it did not answer: the pause is for those who were not woken
             if self._clock() - begun >= self._timing.lasting:
                 failures = 0
             self._set(Phase.WAITING, code)
@@ -181,6 +218,8 @@ class Link:
 
     async def _once(self) -> int | None:
         """Dial, prove, and take messages until the end. Returns the code that the broker gave, if any."""
+        self._probing = False
+        self._failures += 1  # unless it comes to READY
         try:
             socket: Socket = await self._dial(self.identity.url)
         except (OSError, InvalidHandshake, InvalidURI, TimeoutError):
@@ -189,6 +228,8 @@ class Link:
         try:
             await self._prove(socket)
             self._socket = socket
+            self._wake.clear()
+            self._failures = 0
             self._set(Phase.READY)
             await self._listen(socket)
         except ConnectionClosed as closed:
@@ -215,17 +256,21 @@ class Link:
                 raise FrameMalformed
 
     async def _listen(self, socket: Socket) -> None:
-        heard = self._clock()
+        heard, seconds = self._clock(), self._timing.ping
         while True:
             try:
-                async with asyncio.timeout(self._timing.ping):
+                async with asyncio.timeout(seconds) as self._waiting:
                     message = await _next(socket)
             except TimeoutError:
-                if self._clock() - heard >= self._timing.dead - self._timing.ping:
+                if seconds != self._timing.ping or self._clock() - heard >= self._timing.dead - self._timing.ping:
                     raise
+                if self._probing:
+                    seconds = self._timing.probe
                 await socket.send(Message(Type.PING, 0, bytes(8)).encode())
                 continue
-            heard = self._clock()
+            finally:
+                self._waiting = None
+            heard, seconds, self._probing = self._clock(), self._timing.ping, False
             if message.type is Type.PING:
                 await socket.send(Message(Type.PONG, 0, message.payload).encode())
             elif message.type is Type.EVENT:
@@ -239,6 +284,7 @@ class Link:
         if event.get("kind") == "restarting":
             after, spread = (_seconds(event.get(name)) for name in ("after_ms", "spread_ms"))
             self._back = (after, spread)
+        self._tell(event)
 
     # Between two connections
 
@@ -248,8 +294,10 @@ class Link:
             after, spread = self._back
             self._back = None
             seconds = after + spread * self._chance()
-        elif code in FUTILE:
-            seconds = timing.futile_pause * (0.75 + self._chance() / 2)
+        elif code in FUTILE or self._left:
+            self._left = False
+            pause = timing.superseded_pause if code == Code.SUPERSEDED else timing.futile_pause
+            seconds = pause * (0.75 + self._chance() / 2)
         else:
             seconds = min(timing.longest_pause, timing.first_pause * 2 ** min(failures, 10)) * self._chance()
         try:
@@ -276,7 +324,7 @@ class Link:
         )
 
     def _set(self, phase: Phase, code: int | None = None) -> None:
-        self.state = LinkState(phase, datetime.now(UTC), code)
+        self.state = LinkState(phase, datetime.now(UTC), code, self._failures)
         self._changed()
 
 

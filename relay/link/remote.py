@@ -12,7 +12,7 @@ from typing import Final
 from relay.link.carrier import Carrier, RouteClosed, Sender, pump
 from relay.link.link import LinkDown
 from relay.link.streams import StreamEnded, Streams
-from relay.protocol.errors import PeerForgot, ProtocolError
+from relay.protocol.errors import PeerForgot, ProtocolError, SessionBroken
 from relay.protocol.headers import Answer, Request
 from relay.protocol.link import Code, Message, Type, close
 from relay.protocol.noise import Initiator
@@ -25,8 +25,10 @@ OPEN_SECONDS: Final = 10.0
 ROUTE_SECONDS: Final = 3300.0
 FIRST_PAUSE: Final = 0.25
 #: The host will not go on with this session.
-GONE: Final = frozenset({Code.REFUSED, Code.REVOKED, Code.RELAY_OFF, Code.NO_PLAN})
+GONE: Final = frozenset({Code.REFUSED, Code.REVOKED, Code.RELAY_OFF, Code.CLOSED, Code.SIGNED_OUT, Code.NO_PLAN})
 LONGEST_PAUSE: Final = 15.0
+#: Until the end of an answer has come of which all else is here.
+FINISH_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,17 @@ class Reply:
         """Tell the host that nobody reads on."""
         self._streams.give_up(self._stream)
 
+    async def finish(self) -> None:
+        """Read to the end, which is all that is missing: a host counts what is given up. In vain for a while only."""
+        try:
+            async with asyncio.timeout(FINISH_SECONDS):
+                while await self._streams.read(self._stream):
+                    pass
+        except (StreamEnded, TimeoutError):
+            pass
+        finally:
+            self._streams.give_up(self._stream)
+
 
 class Remote:
     """One host, as this device reaches it over `link`.
@@ -99,6 +112,7 @@ class Remote:
         self._streams: Streams | None = None
         self._session_id: bytes | None = None
         self._ready = asyncio.Event()
+        self._away = False
 
     # The link's side
 
@@ -112,6 +126,15 @@ class Remote:
     def wake(self) -> None:
         """Try now: the link is ready, or a person asks."""
         self._wake.set()
+
+    def present(self, *, online: bool | None) -> None:
+        """What the broker says of the host: on line (now, perhaps again), not on line, or nothing that is known.
+
+        One that is on line is tried at once, one that is not only now and then: its coming will be told.
+        """
+        self._away = online is False
+        if online and not self.connected:
+            self.wake()
 
     def link_down(self, code: int | None = None) -> None:
         """The link is gone, and its routes with it; where the broker shut this device out, the session too."""
@@ -136,6 +159,8 @@ class Remote:
                     code = None
                 except ProtocolError as error:
                     code = error.code
+                    if isinstance(error, SessionBroken):
+                        self._lose()
                 except TimeoutError:
                     code = Code.NO_HOST
                 if code in GONE:
@@ -146,10 +171,17 @@ class Remote:
                 if code == Code.DONE and was_connected:
                     continue
                 pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 10)) * self._chance()
+                if self._away:
+                    pause = (LONGEST_PAUSE + pause) / 2
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._wake.wait()
         finally:
+            # Nobody looks for the host any more: whoever waits for it must not go on waiting.
+            self.connected = False
+            self._ready.clear()
+            if self.code not in GONE:
+                self.code = Code.REFUSED
             self._lose()
 
     async def _route(self) -> None:

@@ -39,7 +39,8 @@ class _Inbox:
 class Streams:
     """The streams of one session. `bell` is rung whenever there may be frames to send.
 
-    `requested` is called with each request that comes (on the host), `gave_up` with each stream that the peer resets.
+    `requested` is called with each request that comes (on the host), `gave_up` with each stream that the peer resets
+    (True), or whose session is lost (False).
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Streams:
         bell: asyncio.Event,
         *,
         requested: Callable[[int, Request], None] = lambda stream, request: None,
-        gave_up: Callable[[int], None] = lambda stream: None,
+        gave_up: Callable[[int, bool], None] = lambda stream, reset: None,
     ) -> None:
         self.session = session
         self._bell = bell
@@ -80,7 +81,7 @@ class Streams:
                 case events.WasReset(stream, code):
                     if stream in self._inboxes:
                         self._inboxes[stream].error = StreamEnded(code)
-                    self._gave_up(stream)
+                    self._gave_up(stream, True)
                 case _:
                     pass
         if any_event:
@@ -90,9 +91,11 @@ class Streams:
     def lose(self) -> None:
         """The session is gone: everybody who waits learns it."""
         for stream, inbox in list(self._inboxes.items()):
+            if inbox.error is not None:
+                continue  # the peer has given it up before
             if not inbox.ended:
                 inbox.error = StreamEnded(None)
-            self._gave_up(stream)
+            self._gave_up(stream, False)
         self._wake()
 
     def _wake(self) -> None:

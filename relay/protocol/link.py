@@ -12,12 +12,12 @@
     10 OPEN       remote    host 16 ‖ u32 epoch of the workspace key
     11 INCOMING   broker    remote 16 ‖ u32 epoch                                to the host
     12 OPENED     broker    u32 credit                                           to the remote
-    13 CLOSE      both      u16 code ‖ reason in UTF-8, at most 120 bytes
+    13 CLOSE      both      u16 code ‖ reason in UTF-8, at most 120 bytes; of route 0: the link, a device's last word
     20 DATA       both      one message of a route
     21 CREDIT     both      u32 bytes that the other side may send besides
     30 PING       both      8 bytes
     31 PONG       both      the same 8 bytes
-    40 EVENT      broker    JSON
+    40 EVENT      broker    JSON, see `presence`, or {"kind": "restarting", "after_ms": n, "spread_ms": n}
 
 Credit counts the payloads of DATA. It is the receiver's own: the broker passes it on and holds senders to it.
 """
@@ -88,6 +88,9 @@ class Code(IntEnum):
     REVOKED = 4431
     RELAY_OFF = 4432  # the host's switch
     NO_PLAN = 4433  # the account's plan has no relay
+    CLOSED = 4434  # Lerix was quit on the host
+    ASLEEP = 4435  # the host's computer goes to sleep
+    SIGNED_OUT = 4436  # the host has left the account
 
 
 @dataclass(frozen=True, slots=True)

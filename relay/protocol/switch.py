@@ -11,7 +11,8 @@ switch passes DATA between the two without looking inside. What it holds everybo
     join(link) → receive(link, message, now) ... → leave(link)      each gives what to send, and which links to end
     tick(now)                                                       passes on what was held back
 
-A device that dials again supersedes its older link of the same role (4409).
+A device that dials again supersedes its older link of the same role (4409). One that closes its link with a code passes
+it on to the other ends of its routes: a host's last word says why it leaves.
 """
 
 from collections import deque
@@ -20,10 +21,12 @@ from typing import Final
 
 from relay.protocol.errors import FrameMalformed
 from relay.protocol.limits import Bucket
-from relay.protocol.link import FIRST_CREDIT, Code, Credit, Message, Type, close
+from relay.protocol.link import FIRST_CREDIT, Code, Credit, Message, Type, close, read_close
+from relay.protocol.presence import LAST_WORDS
 
 HOST: Final = 1
 REMOTE: Final = 2
+_CODES: Final = frozenset(map(int, Code))
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,10 @@ class Switch:
     def find(self, account: bytes, device: bytes, role: int = HOST) -> Link | None:
         """The link of a device, if it is on line."""
         return self._links.get((account, device, role))
+
+    def links(self) -> tuple[Link, ...]:
+        """All links."""
+        return tuple(self._links.values())
 
     def of_account(self, account: bytes) -> tuple[Link, ...]:
         """All links of an account."""
@@ -271,7 +278,9 @@ class Switch:
 
     def _closed(self, link: Link, message: Message) -> list[Out]:
         if message.route == 0:
-            return [*self.leave(link), End(link, Code.DONE)]
+            code = read_close(message.payload)[0]
+            said = Code(code) if code in _CODES else Code.DONE
+            return [*self.leave(link, said), End(link, said if said in LAST_WORDS else Code.DONE)]
         route = link.routes.get(message.route)
         if route is None:
             return []

@@ -126,7 +126,7 @@ class Command(BaseCommand):
             else:
                 say(self, f"Lerix broker is ready at {url}/")
 
-        async def stop() -> None:
+        async def say_goodbye() -> None:
             await links.rendezvous.close(after=RESTART_AFTER, spread=RESTART_SPREAD)
             await asyncio.sleep(LAST_WORDS)
 
@@ -141,7 +141,7 @@ class Command(BaseCommand):
             sockets=listening,
             tasks=tasks,
             on_ready=ready,
-            on_stop=stop,
+            on_halt=say_goodbye,
             body_limit=MAX_REQUEST,
         )
 

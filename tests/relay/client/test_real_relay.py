@@ -70,7 +70,8 @@ class Ends:
     paths: dict[str, RelayPath]
     members: dict[str, Member | None]
     models: list[Model]
-    heard: list[bytes] = field(default_factory=list)
+    #: Of the Mac, then of the other computer.
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     @property
     def path(self) -> RelayPath:
@@ -146,7 +147,7 @@ async def ends(broker: BrokerProcess, up: Upstream, home: Path, *, plan: str = "
     )
     made = Ends(person, host, client, turns, paths, members, models)
     host.switch(on=True)
-    running = [asyncio.create_task(host.run()), asyncio.create_task(client.run())]
+    running = made.tasks = [asyncio.create_task(host.run()), asyncio.create_task(client.run())]
     try:
         yield made
     finally:

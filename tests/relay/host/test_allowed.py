@@ -1,14 +1,19 @@
-"""Nothing but three addresses is answered over the relay, whoever writes the request and however."""
+"""Nothing but what is listed is answered over the relay, whoever writes the request and however.
+
+`test_pages` has the pages that browsers get.
+"""
 
 import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any, cast
+from urllib.parse import unquote
 
 import pytest
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, get_resolver, path
 
+from lerix_web.urls.remote import PAGES
 from relay.answers import MAX_BODY, MODELS, RESPONSES, STATE
 from relay.host.adapter import Adapter, django_under
 from relay.host.allowed import REQUESTS, from_django, is_allowed, to_django
@@ -124,8 +129,15 @@ FORGED = [
 ]
 
 
+def is_page(address: str) -> bool:
+    return any(pattern.fullmatch(address.partition("?")[0]) for _, pattern in PAGES)
+
+
 def test_the_urlconf_of_remotes_has_what_is_allowed_and_nothing_else() -> None:
-    assert set(addresses(get_resolver(URLCONF).url_patterns)) == {STATE, MODELS, RESPONSES}
+    found = set(addresses(get_resolver(URLCONF).url_patterns))
+    assert {address for address in found if not is_page(address)} == {STATE, MODELS, RESPONSES}
+    for _, pattern in PAGES:
+        assert any(pattern.fullmatch(address) for address in found), pattern.pattern
     assert {address for _, address in REQUESTS} == {STATE, MODELS, RESPONSES}
     assert len(ADDRESSES) > 40
 
@@ -149,6 +161,8 @@ async def test_every_address_is_unknown_to_django_itself_too(monkeypatch: pytest
     to = adapter()
     for address in [*ADDRESSES, *FORGED]:
         if address.partition("?")[0].replace("%76%31", "v1").replace("%2f", "/") in {STATE, MODELS, RESPONSES}:
+            continue
+        if is_page(unquote(address)):
             continue
         sink = await answer(to, request("GET", address))
         assert sink.answered is not None

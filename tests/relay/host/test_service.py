@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, cast
 
+import pytest
+
 from relay.account.keys import flows
 from relay.account.vault import Keys
 from relay.host.adapter import django_under
@@ -14,12 +16,13 @@ from relay.host.service import _SENTENCES, Reason, RelayHost
 from relay.host.turns import Turns
 from relay.link.link import Timing
 from relay.member import Member
-from relay.protocol.link import Code
+from relay.protocol import link as wire
+from relay.protocol.link import Code, Type
 from tests.relay.host.house import SOL, URLCONF, Obedient
 from tests.relay.host.test_book import ada as _ada
 from tests.relay.host.test_book import member
 from tests.relay.keys.story import Story
-from tests.relay.link.test_link import Broker
+from tests.relay.link.test_link import READY, Broker, Far
 from tests.relay.link.wire import soon
 
 ada = _ada
@@ -120,3 +123,76 @@ async def test_a_computer_that_the_log_says_was_removed_serves_nobody(ada: Story
         made.switch(on=True)
         await soon(lambda: made.state.reason is Reason.REVOKED)
         assert broker.urls == []
+
+
+async def last_word(far: Far) -> int:
+    """The code with which the host closes its link."""
+    while (message := await far.hear()).type is not Type.CLOSE or message.route:
+        pass
+    return wire.read_close(message.payload)[0]
+
+
+async def greet(broker: Broker) -> Far:
+    """Let a device in, whoever it is."""
+    far = await broker.next()
+    far.say(wire.Message(Type.HELLO, 0, far.nonce))
+    await far.hear()
+    far.say(READY)
+    return far
+
+
+@pytest.mark.parametrize(
+    ("happens", "code"),
+    [
+        ("off", Code.RELAY_OFF),
+        ("no model", Code.RELAY_OFF),
+        ("account", Code.RELAY_OFF),
+        ("signed out", Code.SIGNED_OUT),
+        ("another account", Code.SIGNED_OUT),
+        ("asleep", Code.ASLEEP),
+        ("quit", Code.CLOSED),
+    ],
+)
+async def test_whoever_leaves_says_why(ada: Story, happens: str, code: Code) -> None:
+    broker = Broker()
+    now: dict[str, Any] = {"member": member(ada.created.device, ada.phone.after), "against": None}
+    path = cast(Any, Obedient())
+    made = RelayHost(
+        Offer(path, Turns(path), models),
+        django_under(URLCONF),
+        lambda: now["member"],
+        why_not=lambda: now["against"],
+        timing=TIMING,
+        dial=broker.dial,
+    )
+    running = asyncio.create_task(made.run())
+    try:
+        made.switch(on=True)
+        far = await greet(broker)
+        await soon(lambda: made.state.reason is Reason.READY)
+        if happens == "off":
+            made.switch(on=False)
+        elif happens == "no model":
+            now["against"] = Reason.NO_MODEL
+        elif happens == "account":
+            now["against"] = Reason.ACCOUNT
+        elif happens == "signed out":
+            now["member"] = None
+        elif happens == "another account":
+            now["member"] = replace(now["member"], broker="https://other.example")
+        elif happens == "asleep":
+            await made.going_to_sleep()
+        else:
+            running.cancel()
+        made.refresh()
+        assert await last_word(far) == code
+        if happens == "asleep":
+            far.end(code)
+            await soon(lambda: made.state.reason is not Reason.READY)
+            assert broker.dialled.empty()
+            made.wake()
+            await greet(broker)
+            await soon(lambda: made.state.reason is Reason.READY)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

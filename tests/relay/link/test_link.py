@@ -14,6 +14,7 @@ from relay.account.keys.device import DeviceKeys, Role, check_proof
 from relay.link.link import Identity, Link, LinkDown, Phase, Timing
 from relay.protocol import link as wire
 from relay.protocol.link import FIRST_CREDIT, Code, Message, Type
+from tests.relay.link.wire import soon
 
 KEYS = DeviceKeys.new()
 ACCOUNT = bytes([1]) * 16
@@ -274,3 +275,129 @@ async def test_a_message_that_breaks_the_rules_ends_the_connection_only() -> Non
         assert link.state.phase is not Phase.READY
         await (await broker.next()).greet()
         await link.at(Phase.READY)
+
+
+@pytest.mark.parametrize("code", [Code.RELAY_OFF, Code.ASLEEP])
+async def test_who_leaves_says_why_and_stays_away_until_it_is_woken(code: Code) -> None:
+    broker = Broker()
+    async with linked(broker, timing=Timing(first_pause=0.01)) as link:
+        far = await broker.next()
+        await far.greet()
+        await link.at(Phase.READY)
+        await link.leave(code)
+        assert await far.hear() == wire.close(0, code)
+        far.end(code)
+        await link.at(Phase.WAITING, code)
+        await asyncio.sleep(0.1)
+        assert broker.dialled.empty()
+        link.wake()
+        await (await broker.next()).greet()
+        await link.at(Phase.READY)
+
+
+async def test_without_a_connection_the_last_word_is_left_unsaid() -> None:
+    link = Link(WHO, lambda message: asyncio.sleep(0), dial=Broker().dial)
+    await link.leave(Code.CLOSED)
+
+
+async def test_a_broker_that_does_not_read_keeps_nobody_who_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = Broker()
+    async with linked(broker, timing=Timing(last_word=0.05)) as link:
+        far = await broker.next()
+        await far.greet()
+        await link.at(Phase.READY)
+
+        async def stuck(message: bytes) -> None:
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(far, "send", stuck)
+        async with asyncio.timeout(2):
+            await link.leave(Code.CLOSED)
+
+
+SLOW = Timing(ping=15, dead=40, probe=0.05, first_pause=60, longest_pause=60)
+
+
+async def test_after_a_wake_a_connection_that_is_gone_is_dialled_again_at_once() -> None:
+    broker = Broker()
+    async with linked(broker, timing=SLOW) as link:
+        far = await broker.next()
+        await far.greet()
+        await link.at(Phase.READY)
+        await asyncio.sleep(0)
+        for _ in range(3):  # also where it is woken more than once
+            link.wake()
+        assert (await far.hear()).type is Type.PING
+        assert far.from_device.empty()
+        await asyncio.wait_for(far.closed.wait(), 2)
+        await (await broker.next()).greet()
+        await link.at(Phase.READY)
+
+
+async def test_after_a_wake_a_connection_that_answers_stays() -> None:
+    broker = Broker()
+    async with linked(broker, timing=SLOW) as link:
+        far = await broker.next()
+        await far.greet()
+        await link.at(Phase.READY)
+        for _ in range(3):
+            await asyncio.sleep(0)
+            link.wake()
+            far.say(Message(Type.PONG, 0, (await far.hear()).payload))
+            far.say(Message(Type.DATA, 1, b"still here"))
+            assert (await link.got.get()).payload == b"still here"
+        await asyncio.sleep(0.15)
+        assert link.state.phase is Phase.READY
+        assert far.from_device.empty()
+
+
+async def test_what_the_broker_tells_is_passed_on() -> None:
+    broker, heard = Broker(), asyncio.Queue[Any]()
+    link = Link(WHO, lambda message: asyncio.sleep(0), dial=broker.dial, told=heard.put_nowait, timing=QUICK)
+    running = asyncio.create_task(link.run())
+    try:
+        far = await broker.next()
+        await far.greet()
+        far.say(wire.event({"kind": "presence", "hosts": []}))
+        assert await asyncio.wait_for(heard.get(), 5) == {"kind": "presence", "hosts": []}
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_diallings_in_vain_are_counted_until_one_lasts() -> None:
+    broker = Broker()
+    broker.refuses = 3
+    seen: list[int] = []
+    link = Link(
+        WHO,
+        lambda message: asyncio.sleep(0),
+        timing=Timing(first_pause=0.001, longest_pause=0.001, lasting=9),
+        dial=broker.dial,
+        changed=lambda: seen.append(link.state.failures),
+    )
+    running = asyncio.create_task(link.run())
+    try:
+        await (await broker.next()).greet()
+        await soon(lambda: link.state.phase is Phase.READY)
+        assert link.state.failures == 0
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert max(seen) == 3
+
+
+async def test_a_wake_of_long_ago_does_not_spoil_the_spread_after_a_restart() -> None:
+    broker = Broker()
+    async with linked(broker, timing=SLOW, chance=lambda: 0.5) as link:
+        far = await broker.next()
+        await far.greet()
+        await link.at(Phase.READY)
+        await asyncio.sleep(0)
+        link.wake()
+        far.say(Message(Type.PONG, 0, (await far.hear()).payload))
+        far.say(wire.event({"kind": "restarting", "after_ms": 200, "spread_ms": 0}))
+        begun = asyncio.get_running_loop().time()
+        far.end(Code.RESTARTING)
+        await broker.next()
+        assert asyncio.get_running_loop().time() - begun > 0.15

@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 
 from relay.account.keys.primitives import agreement_public
+from relay.link import host as link_host
+from relay.link import remote as link_remote
 from relay.link.carrier import RouteClosed
 from relay.link.host import Incoming
 from relay.link.streams import StreamEnded
@@ -248,3 +250,98 @@ async def test_one_session_goes_on_through_many_routes() -> None:
             assert await ask(made, post(number), b"x") == b"xxx"
         assert set(made.host._kept) == before
         assert made.host._half_open == 0
+
+
+async def test_a_device_more_than_a_host_serves_is_turned_away_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_host, "MOST_REMOTES", 1)
+    async with world(echo) as made:
+        # The one that has its route may open another in its place.
+        made.remote.link_down()
+        await soon(lambda: made.remote.connected and len(made.peer_logs) == 2)
+        assert await ask(made, post(1), b"x") == b"xxx"
+        monkeypatch.setattr(link_host, "MOST_REMOTES", 0)
+        made.phone.down()
+        made.remote.link_down()
+        await soon(lambda: not made.host.remotes)
+        made.phone.up()
+        made.remote.wake()
+        await soon(lambda: made.remote.code == Code.TOO_MANY)
+        assert made.host._half_open == 0
+
+
+async def test_two_devices_that_come_at_once_do_not_both_take_the_last_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with world(echo, connected=False) as made:
+        # The place is taken while this one shakes hands.
+        fits = iter([False, True])
+        monkeypatch.setattr(made.host, "_is_full_for", lambda remote: next(fits, True))
+        await soon(lambda: made.remote.code == Code.TOO_MANY)
+        assert made.host.remotes == frozenset()
+
+
+async def test_a_host_knows_a_stream_that_was_given_up_from_a_session_that_was_lost() -> None:
+    async def wait(incoming: Incoming) -> None:
+        incoming.streams.answer(incoming.stream, Answer(200))
+
+    ended: list[bool] = []
+    async with world(wait) as made:
+        made.host._gave_up = lambda streams, stream, reset: ended.append(reset)
+        reply = await made.remote.ask(GET)
+        await reply.aclose()
+        await soon(lambda: ended == [True])
+        reply = await made.remote.ask(GET)
+        made.host.expel(PHONE)
+        await soon(lambda: ended == [True, False])
+
+
+async def test_a_host_that_is_said_to_be_on_line_is_tried_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with world(echo, connected=False) as made:
+        made.remote._chance = lambda: 1.0
+        made.mac.down()
+        made.host.link_down()
+        made.remote.present(online=False)
+        await soon(lambda: made.remote.code == Code.NO_HOST)
+        await asyncio.sleep(0.3)
+        before = made.sent
+        await asyncio.sleep(0.6)
+        assert made.sent == before  # it would be tried twice and more by now
+        made.mac.up()
+        made.remote.present(online=True)
+        async with asyncio.timeout(1):
+            await made.remote.ready()
+
+
+async def test_an_answer_that_only_wants_its_end_is_read_to_it_and_not_given_up() -> None:
+    release = asyncio.Event()
+
+    async def late_end(incoming: Incoming) -> None:
+        incoming.streams.answer(incoming.stream, Answer(200))
+        await incoming.streams.write(incoming.stream, b"all of it")
+        await release.wait()
+        incoming.streams.end(incoming.stream)
+
+    async with world(late_end) as made:
+        reply = await made.remote.ask(GET)
+        assert await anext(aiter(reply)) == b"all of it"
+        asyncio.get_running_loop().call_later(0.05, release.set)
+        await reply.finish()
+        assert await ask_state(made)
+        assert made.given_up == []
+
+
+async def test_an_end_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_remote, "FINISH_SECONDS", 0.05)
+
+    async def no_end(incoming: Incoming) -> None:
+        incoming.streams.answer(incoming.stream, Answer(200))
+
+    async with world(no_end) as made:
+        reply = await made.remote.ask(GET)
+        async with asyncio.timeout(2):
+            await reply.finish()
+        await soon(lambda: made.given_up)
+
+
+async def ask_state(made: World) -> bool:
+    """Whether no stream is left on either side; waits for what is under way."""
+    await soon(lambda: all(not kept.streams.session.streams for kept in made.host._kept.values()))
+    return made.remote._streams is not None and not made.remote._streams.session.streams

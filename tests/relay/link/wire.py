@@ -96,7 +96,7 @@ class World:
             self.mac,
             self.notes,
             lambda incoming: self._start(serve(incoming)),
-            gave_up=lambda streams, stream: self.given_up.append(stream),
+            gave_up=lambda streams, stream, reset: self.given_up.append(stream),
             clock=self.clock,
         )
         self.remote = Remote(

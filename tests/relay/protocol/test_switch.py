@@ -186,6 +186,26 @@ def test_closing_a_route_tells_the_other_side_why() -> None:
     assert host.routes == remote.routes == {}
 
 
+@pytest.mark.parametrize("code", [Code.RELAY_OFF, Code.CLOSED, Code.ASLEEP, Code.SIGNED_OUT])
+def test_a_hosts_last_word_is_passed_on_and_ends_its_link(code: Code) -> None:
+    switch, host, remote = routed()
+    outs = switch.receive(host, link.close(0, code), 0)
+    assert codes(outs) == [(remote, code)]
+    assert outs[-1] == End(host, code)
+    assert switch.find(ACCOUNT, MAC) is None
+
+
+@pytest.mark.parametrize("code", [Code.RESTARTING, Code.SUPERSEDED, Code.NO_PLAN, 65_535, 0])
+def test_a_last_word_that_only_the_broker_says_is_none(code: int) -> None:
+    switch, host, _ = routed()
+    assert switch.receive(host, link.close(0, code), 0)[-1] == End(host, Code.DONE)
+
+
+def test_a_last_word_without_a_code_breaks_the_rules() -> None:
+    switch, host, _ = routed()
+    assert End(host, Code.MALFORMED) in switch.receive(host, Message(Type.CLOSE, 0, b"x"), 0)
+
+
 def test_a_host_that_leaves_ends_all_its_routes() -> None:
     switch = Switch()
     host = join(switch, MAC, HOST)

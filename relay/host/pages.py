@@ -1,0 +1,46 @@
+"""Which of this computer's pages browsers on other devices get, and as whom they are served."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from connections.visitor import Visitor
+from relay.host.allowed import MAX_QUERY
+from relay.protocol.headers import Headers, Request
+
+#: What tells a browser's frame whether its own scripts and styles belong to these pages.
+ASSETS, VERSION = "lerix-assets", "lerix-version"
+
+#: A method, and the whole path as it is written.
+Rule = tuple[str, re.Pattern[str]]
+_UUID: Final = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
+_NUMBER: Final = "[1-9][0-9]{0,17}"
+
+
+def rule(method: str, path: str) -> Rule:
+    """A rule for a path in which <uuid> and <int> stand for one of each.
+
+    >>> bool(rule("GET", "/chats/<uuid>/")[1].fullmatch("/chats/../"))
+    False
+    """
+    pattern = re.escape(path).replace("<uuid>", _UUID).replace("<int>", _NUMBER)
+    return method, re.compile(pattern, re.ASCII)
+
+
+@dataclass(frozen=True)
+class Pages:
+    """The pages. `visitor` says as whom a device is served; `headers` stand in each answer."""
+
+    rules: Sequence[Rule]
+    visitor: Callable[[bytes], Visitor]
+    headers: Headers = ()
+
+    def allow(self, request: Request) -> bool:
+        """Whether a remote may ask this. Compared with the path as it was written, so that nothing is read twice."""
+        path, _, query = request.path.partition("?")
+        return len(query) <= MAX_QUERY and any(
+            request.method == method and pattern.fullmatch(path) for method, pattern in self.rules
+        )
