@@ -13,11 +13,20 @@ from chat.models import Chat, Preference
 from connections.catalogue import Effort, Model
 from connections.catalogues import Offer, offers
 from connections.codex.usage import UsageWindow
-from connections.paths import AccessPath
-from connections.status import Status
+from connections.paths import RELAYED, AccessPath
+from connections.status import NextStep, Status
 from connections.visitor import visitor
 
 REMEMBERED, REMEMBERED_ELSEWHERE = "choice", "choice-elsewhere"
+#: Until the account has been read at a start, after a sign-out, and while it is in doubt.
+AWAY = Status(
+    False,
+    "access-away",
+    "Not there",
+    "The computer that was chosen for this chat is not known here now, so nothing is sent. Wait a moment, sign in to "
+    "the account again if you signed out, or choose another access.",
+    NextStep.WAIT,
+)
 # Per cent of a window from which the composer mentions it.
 NEARLY = 80
 
@@ -79,11 +88,13 @@ async def picker(chat: Chat | None = None, wanted: Mapping[str, str] | None = No
     this chat stands at, else the one remembered, else the first that is ready.
     """
     available = _allowed(await offers())
-    wish = _choice(chat.choice if chat else None) or await _remembered()
+    wish = _of_chat(chat) or await _remembered()
     wish |= {name: value for name, value in (wanted or {}).items() if value or name == "effort"}
     offer = _offer(available, wish.get("access", ""))
     if offer is None:
         return Picker(None, [], [], [], None)
+    if wish.get("access", "").startswith(RELAYED) and offer.path.key != wish["access"]:
+        return _away(available)
     model = _model(offer, wish.get("model", ""))
     effort = _effort(model, wish.get("effort", ""))
     choice = Choice(offer.path, model, effort) if model else None
@@ -97,8 +108,19 @@ async def picker(chat: Chat | None = None, wanted: Mapping[str, str] | None = No
         [Entry(each.name, each.name, each.description, each.name == effort) for each in _efforts(model)],
         None if offer.status.ready or not offer.models else offer.status,
         _nearly_used(offer) if offer.status.ready else None,
-        [] if offer.status.ready else [_access(each) for each in available if each.status.ready and each.models],
+        [] if offer.status.ready else [_access(each) for each in _ready(available)],
     )
+
+
+def _away(available: Sequence[Offer]) -> Picker:
+    """The menu where the chosen computer is not known at this moment: what was meant for it goes to nobody else."""
+    return Picker(
+        None, [_access(each) for each in available], [], [], AWAY, None, [_access(each) for each in _ready(available)]
+    )
+
+
+def _ready(available: Sequence[Offer]) -> Sequence[Offer]:
+    return [each for each in available if each.status.ready and each.models]
 
 
 def _allowed(available: Sequence[Offer]) -> Sequence[Offer]:
@@ -161,8 +183,15 @@ async def remember(choice: Choice, chat: Chat | None = None) -> None:
     """Keep a choice as the one that `chat` stands at and that new chats begin with."""
     value = {"access": choice.path.key, "model": choice.model.slug, "effort": choice.effort or ""}
     await Preference.objects.aupdate_or_create(name=_remembered_as(), defaults={"value": value})
-    if chat is not None:
+    # What a chat stands at on this computer is not changed from elsewhere.
+    if chat is not None and visitor() is None:
         await Chat.objects.filter(pk=chat.pk).aupdate(choice=value)
+
+
+def _of_chat(chat: Chat | None) -> dict[str, str]:
+    """What a chat stands at, where whoever looks may have that."""
+    choice, who = _choice(chat.choice if chat is not None else None), visitor()
+    return choice if who is None or choice.get("access") == who.access else {}
 
 
 def _remembered_as() -> str:

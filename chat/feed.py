@@ -48,6 +48,8 @@ class LiveAnswer:
         self.corrections: list[tuple[int, str]] = []
         self.task: asyncio.Task[None] | None = None
         self.stopped = False
+        #: The other device whose browser began it; None for one begun here.
+        self.device: bytes | None = None
         # Which part of the reasoning summary is coming.
         self.thought_part = 0
         self._signal = signal

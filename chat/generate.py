@@ -20,15 +20,18 @@ from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.db import close_old_connections, transaction
 from django.utils import timezone
 
-from chat import preferences, waiting
+from chat import visits, waiting
 from chat.feed import LiveAnswer, feeds
+from chat.instructions import instructions
 from chat.markdown import HTML_VERSION
 from chat.models import Chat, Message, Piece, Role, State, title_from
+from chat.visits import Seat
 from connections.catalogue import Model
 from connections.catalogues import note_answer
 from connections.errors import AccessError
 from connections.paths import AccessPath
 from connections.responses import AnswerEvent, Ask, Completed, OutputItem, ReasoningDelta, TextDelta, Turn
+from connections.visitor import visitor
 
 log = logging.getLogger(__name__)
 
@@ -36,15 +39,6 @@ T = TypeVar("T")
 
 # How long text that came may be in memory only.
 WRITE_EVERY: Final = 0.25
-
-INSTRUCTIONS: Final = (
-    "You are a helpful assistant in a chat. Answer in the language of the question, in Markdown: put code into "
-    "fenced blocks that name their language, and use tables and lists where they help. Be accurate and concise, "
-    "and say so when you do not know."
-)
-
-# What stands between our words and the user's own.
-OF_THE_USER: Final = "The user has set these instructions for every chat; where the two differ, follow these:"
 
 # What the model reads, after its own unfinished text, when an answer is to be continued.
 GO_ON: Final = "Your last answer was cut off. Continue exactly where it ends, without repeating anything."
@@ -87,13 +81,14 @@ async def send(chat: Chat | None, text: str, key: uuid.UUID, choice: Choice) -> 
     Where the access path is away and keeps messages, the answer waits (`chat.waiting`).
     Returns the chat and whether anything was done: a `key` that is known already (the same form, sent twice)
     does nothing.
-    Raises ChatIsBusy while another answer is coming, ChatWaits while another message waits, and Chat.DoesNotExist
-    where the chat was deleted meanwhile.
+    Raises ChatIsBusy while another answer is coming, ChatWaits while another message waits, TooManyVisits where
+    browsers on other devices have begun too many, and Chat.DoesNotExist where the chat was deleted meanwhile.
     """
-    return await _to_the_end(lambda: _send(chat, text, key, choice))
+    seat = _seat()
+    return await to_the_end(lambda: _send(chat, text, key, choice, seat), seat)
 
 
-async def _send(chat: Chat | None, text: str, key: uuid.UUID, choice: Choice) -> tuple[Chat, bool]:
+async def _send(chat: Chat | None, text: str, key: uuid.UUID, choice: Choice, seat: Seat | None) -> tuple[Chat, bool]:
     if chat is not None and feeds.live_in(chat.pk) is not None:
         if (known := await Message.with_key(key)) and known.text == text:
             return known.chat, False
@@ -102,24 +97,35 @@ async def _send(chat: Chat | None, text: str, key: uuid.UUID, choice: Choice) ->
     chat, answer = await sync_to_async(_store_turn)(chat, text, key, choice, state)
     if answer is None:
         return chat, False
-    _begin_or_wait(answer, choice)
+    _begin_or_wait(answer, choice, seat)
     return chat, True
 
 
-async def _to_the_end(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def _seat() -> Seat | None:
+    """The place of a browser on another device among those that have answers begun. Raises TooManyVisits."""
+    who = visitor()
+    return visits.enter(who.device) if who is not None else None
+
+
+async def to_the_end(work: Callable[[], Coroutine[Any, Any, T]], seat: Seat | None = None) -> T:
     """Do what stores a message and begins its answer, also where the request that wanted it is given up meanwhile."""
     task = asyncio.create_task(_in_writer(work), context=contextvars.Context())
     _storing.add(task)
     task.add_done_callback(_storing.discard)
+    if seat is not None:
+        task.add_done_callback(lambda done: None if seat.taken else seat.leave())
     return await asyncio.shield(task)
 
 
-def _begin_or_wait(answer: Message, choice: Choice) -> None:
+def _begin_or_wait(answer: Message, choice: Choice, seat: Seat | None) -> None:
     if answer.state == State.WAITING:
         feeds.changed(answer.chat_id)
         waiting.changed.set()
-    else:
-        begin(answer, choice)
+        return
+    live = begin(answer, choice)
+    if seat is not None and live.task is not None:
+        live.device, seat.taken = seat.device, True
+        live.task.add_done_callback(lambda done: seat.leave())
 
 
 def _refuse_unfinished(chat_id: uuid.UUID) -> None:
@@ -178,7 +184,7 @@ def _store_answer(chat: Chat, question: Message, choice: Choice, state: State) -
 async def retry(failed: Message, choice: Choice) -> Message:
     """Ask again for the answer `failed`; the new answer takes its place, the old one is kept as another branch.
 
-    Raises ChatIsBusy while another answer is coming, and ChatWaits while a message waits.
+    Raises ChatIsBusy while another answer is coming, ChatWaits while a message waits, and TooManyVisits.
     """
     if failed.parent_id is None:
         raise ValueError("only an answer can be asked for again")
@@ -188,21 +194,22 @@ async def retry(failed: Message, choice: Choice) -> Message:
 async def go_on(ended: Message, choice: Choice) -> Message:
     """Ask for the rest of the answer `ended`, which stopped early; it comes as a new answer below.
 
-    Raises ChatIsBusy while another answer is coming, and ChatWaits while a message waits.
+    Raises ChatIsBusy while another answer is coming, ChatWaits while a message waits, and TooManyVisits.
     """
     return await _answer_below(ended.chat_id, ended.pk, choice)
 
 
 async def _answer_below(chat_id: uuid.UUID, parent_id: int, choice: Choice) -> Message:
-    return await _to_the_end(lambda: _store_and_begin(chat_id, parent_id, choice))
+    seat = _seat()
+    return await to_the_end(lambda: _store_and_begin(chat_id, parent_id, choice, seat), seat)
 
 
-async def _store_and_begin(chat_id: uuid.UUID, parent_id: int, choice: Choice) -> Message:
+async def _store_and_begin(chat_id: uuid.UUID, parent_id: int, choice: Choice, seat: Seat | None) -> Message:
     if feeds.live_in(chat_id) is not None:
         raise ChatIsBusy
     state = waiting.first_state(choice.path)
     answer = await sync_to_async(_store_below)(chat_id, parent_id, choice, state)
-    _begin_or_wait(answer, choice)
+    _begin_or_wait(answer, choice, seat)
     return answer
 
 
@@ -296,19 +303,20 @@ async def _finish(
 ) -> None:
     await asyncio.wait([saver])
     message = answer.message
-    message.state = state
     message.text = "".join(answer.text)
     message.reasoning = "".join(answer.thoughts)
-    if state == State.WAITING:
-        waiting.put_back(message)
-    else:
-        message.error = _error_facts(error) if error else None
-        message.finished = timezone.now()
     answer.text_blocks.finish()
     answer.thought_blocks.finish()
     answer.corrections = await asyncio.to_thread(answer.text_blocks.corrections)
     message.html = "".join(answer.text_blocks.closed)
     message.html_version = HTML_VERSION
+    # As late as can be: Stop may have been pressed while it was on its way back to waiting.
+    message.state = State.STOPPED if state == State.WAITING and answer.stopped else state
+    if message.state == State.WAITING:
+        waiting.put_back(message)
+    else:
+        message.error = _error_facts(error) if error and message.state != State.STOPPED else None
+        message.finished = timezone.now()
     await sync_to_async(_make_final)(message)
     feeds.end(answer)
     waiting.changed.set()
@@ -329,12 +337,6 @@ def _make_final(message: Message) -> None:
     message.save()
     Piece.objects.filter(message=message).delete()
     Chat.touch(message.chat_id)
-
-
-def instructions() -> str:
-    """Return what the model is told before the conversation: our own words, then the user's of Settings > General."""
-    own = preferences.current().instructions.strip()
-    return f"{INSTRUCTIONS}\n\n{OF_THE_USER}\n{own}" if own else INSTRUCTIONS
 
 
 async def turns_before(answer: Message, choice: Choice) -> Sequence[Turn]:

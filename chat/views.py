@@ -11,17 +11,21 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from chat import generate, waiting
-from chat.choices import picker, remember
+from chat.choices import Picker, picker, remember
 from chat.feed import feeds
 from chat.forms import ChoiceForm, MessageForm
 from chat.generate import Choice
 from chat.models import Chat, Message, Role, State
 from chat.pages import Cursor, history, page
 from chat.stream import Reader
+from chat.visits import TooManyVisits
 from connections.changes import connections_changed
 from connections.push import html, partial, refused, stream
+from connections.visitor import visitor
 
 NO_MODEL = "No model is chosen. Switch one on in Settings, Connections; your message stays in its field."
+GONE = "The chosen access is not there any more, so nothing was sent. Choose another one in the menu Model, then send."
+MANY = "As many answers are coming as other devices may ask for at once. Wait until one is complete, then send."
 BUSY = "An answer is still coming in this chat. Stop it, or wait until it is complete, then send."
 WAITS = "A message still waits in this chat. It is sent by itself; to write another one first, take it back."
 TOO_LATE = "It is too late to take this message back: it was sent a moment ago. Stop the answer if you do not want it."
@@ -64,15 +68,15 @@ async def _send(request: HttpRequest, found: Chat | None) -> HttpResponse:
         return refused(" ".join(str(error) for errors in form.errors.values() for error in errors), 422)
     sent = form.cleaned_data
     menu = await picker(found, {name: sent[name] for name in ("access", "model", "effort")})
-    if menu.choice is None:
-        return refused(NO_MODEL, 409)
+    if (choice := _chosen(menu, sent["access"])) is None:
+        return refused(_why_none(menu), 409)
     try:
-        shown, _ = await generate.send(found, sent["text"], sent["key"], menu.choice)
-    except generate.ChatIsBusy as busy:
+        shown, _ = await generate.send(found, sent["text"], sent["key"], choice)
+    except (generate.ChatIsBusy, TooManyVisits) as busy:
         return refused(_why(busy), 409)
     except Chat.DoesNotExist:
         return refused(DELETED, 404)
-    await remember(menu.choice, shown)
+    await remember(choice, shown)
     if found is None:
         response = render(request, "chat/main.html", (await page(shown)).context() | {"titled": True})
         response["HX-Push-Url"] = reverse("chat:chat", args=[shown.pk])
@@ -110,23 +114,37 @@ async def _ask_again(
     found = await Chat.objects.aget(pk=answer.chat_id)
     wanted = form.cleaned_data if form.is_valid() else {}
     menu = await picker(found, {name: wanted.get(name, "") for name in ("access", "model", "effort")})
-    if menu.choice is None:
-        return refused(NO_MODEL, 409)
+    if (choice := _chosen(menu, wanted.get("access", ""))) is None:
+        return refused(_why_none(menu), 409)
     try:
-        await ask(answer, menu.choice)
-    except generate.ChatIsBusy as busy:
+        await ask(answer, choice)
+    except (generate.ChatIsBusy, TooManyVisits) as busy:
         return refused(_why(busy), 409)
     return HttpResponse(status=204)
 
 
-def _why(busy: generate.ChatIsBusy) -> str:
+def _chosen(menu: Picker, access: str) -> Choice | None:
+    """What the menu stands at, unless the page that sent it stood at another access: then nobody is asked."""
+    moved = menu.choice is not None and access not in {"", menu.choice.path.key} and visitor() is None
+    return None if moved else menu.choice
+
+
+def _why_none(menu: Picker) -> str:
+    if menu.choice is not None:
+        return GONE
+    return menu.problem.sentence if menu.problem is not None else NO_MODEL
+
+
+def _why(busy: Exception) -> str:
+    if isinstance(busy, TooManyVisits):
+        return MANY
     return WAITS if isinstance(busy, generate.ChatWaits) else BUSY
 
 
 @require_POST
 async def take_back(request: HttpRequest, message_id: int) -> HttpResponse:
     """Take back a message that waits: its text goes to the message field, and what was before it is shown."""
-    taken = await waiting.take_back(message_id)
+    taken = await generate.to_the_end(lambda: waiting.take_back(message_id))
     if taken is None:
         # Not there at all: another press, or another tab, has taken it back already.
         there = await Message.objects.filter(pk=message_id).aexists()
@@ -165,9 +183,10 @@ async def choose(request: HttpRequest) -> HttpResponse:
     menu = await picker(found, {name: wanted[name] for name in ("access", "model", "effort")})
     if menu.choice is not None:
         await remember(menu.choice, found)
-        # An event stream that read the old choice a moment ago may still bring it to this page, after the answer to
-        # this request: the new one must come last.
-        connections_changed.set()
+        if visitor() is None:
+            # An event stream that read the old choice a moment ago may still bring it to this page, after the answer
+            # to this request: the new one must come last.
+            connections_changed.set()
     waits = found is not None and await found.messages.filter(state=State.WAITING).aexists()
     context = {"picker": menu, "chat": found, "waits": waits}
     note = partial("#composer-note", await html("chat/note.html", context))

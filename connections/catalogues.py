@@ -101,7 +101,9 @@ def forget(key: str) -> None:
 def _store(key: str, catalogue: Catalogue) -> None:
     known = {entry.slug: entry for entry in CatalogueEntry.objects.filter(path=key)}
     later = bool(known)
-    for position, model in enumerate(catalogue.models):
+    # Another computer says what it offers: one that says it twice offers it once.
+    models = {model.slug: model for model in reversed(catalogue.models)}
+    for position, model in enumerate(reversed(models.values())):
         entry = known.pop(model.slug, None) or CatalogueEntry(
             path=key, slug=model.slug, came_later=later, enabled=catalogue.chosen
         )

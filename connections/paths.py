@@ -13,6 +13,9 @@ from connections.codex.usage import Usage
 from connections.responses import AnswerEvent, Ask
 from connections.status import Status
 
+#: What the keys of the paths to other computers begin with.
+RELAYED = "relay-"
+
 
 class AccessPath(Protocol):
     """One way to ask models. `key` is stable and unique, `provider` and `label` are what the model menu

@@ -17,6 +17,8 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.loader import render_to_string
 
+from connections.visitor import visitor
+
 # A silent connection is ended by proxies and sleeping machines without a word; a comment shows that it lives.
 KEEP_ALIVE = 20.0
 ALIVE = b": alive\n\n"
@@ -41,6 +43,8 @@ def message(html: str, position: str = "") -> bytes:
 # A browser has six connections to one host (HTTP/1.1): this many may be event streams, the rest stay free for
 # pages and for sending. Tabs beyond it get brief streams, which end once they have brought the page up to date.
 SEATS: Final = 4
+# A browser on another device, where all shares one connection: so many, since each costs this computer something.
+DEVICE_SEATS: Final = 8
 # What a generator of events yields when the page has everything and it would wait now; it is never sent.
 WAITING: Final = b""
 # Sent first in a brief stream: milliseconds until the page asks again.
@@ -53,15 +57,21 @@ _seated: Counter[bytes] = Counter()
 def stream(request: HttpRequest, events: AsyncGenerator[bytes, None]) -> StreamingHttpResponse:
     """Return the response that sends `events` as they come."""
     browser = sha256(request.headers.get("cookie", "").encode()).digest()
+    if (who := visitor()) is not None:
+        browser = sha256(b"device" + who.device).digest()
     return StreamingHttpResponse(
-        take_turns(browser, events), content_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+        take_turns(browser, events, SEATS if who is None else DEVICE_SEATS),
+        content_type="text/event-stream",
+        headers={"X-Accel-Buffering": "no"},
     )
 
 
-async def take_turns(browser: bytes, events: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+async def take_turns(
+    browser: bytes, events: AsyncGenerator[bytes, None], seats: int = SEATS
+) -> AsyncGenerator[bytes, None]:
     """Yield `events` for as long as they come if the browser has a seat left, else until the page has everything."""
     async with aclosing(events):
-        if _seated[browser] >= SEATS:
+        if _seated[browser] >= seats:
             yield AGAIN
             async for piece in events:
                 if piece == WAITING:

@@ -11,6 +11,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 
 import lerix_web
+from chat import visits
 from connections import catalogues, extras
 from connections.codex.path import CodexPath
 from connections.paths import paths
@@ -67,7 +68,7 @@ def _pages(account: Account, codex: CodexPath) -> Pages:
         return Visitor(device, codex.key, f"Codex Relay · {name}")
 
     assets = settings.STATIC_URL.strip("/").rpartition("/")[2]
-    return Pages(PAGES, visitor, ((ASSETS, assets), (VERSION, lerix_web.__version__)))
+    return Pages(PAGES, visitor, ((ASSETS, assets), (VERSION, lerix_web.__version__)), visits.stop)
 
 
 def works(account: Account, user_agent: str) -> list[Work]:

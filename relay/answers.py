@@ -21,13 +21,14 @@ comments about the queue counted.
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from connections.errors import AccessError
 from connections.refusals import clean_detail
 from connections.responses import AnswerEvent, Completed, OutputItem, ReasoningDelta, TextDelta
 from connections.status import NextStep
+from relay.protocol.moments import showable
 
 STATE: Final = "/v1/state"
 MODELS: Final = "/v1/models"
@@ -140,12 +141,12 @@ def read_step(value: object) -> NextStep | None:
 
 
 def read_moment(value: object) -> datetime | None:
-    """An aware time in UTC, or None."""
+    """An aware time in UTC that can be shown, or None."""
     try:
         moment = datetime.fromisoformat(_text(value))
     except ValueError:
         return None
-    return moment.astimezone(UTC) if moment.tzinfo is not None else None
+    return showable(moment) if moment.tzinfo is not None else None
 
 
 def _kinds(base: type[AccessError]) -> dict[str, type[AccessError]]:

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 _USED = re.compile(r"x-([a-z0-9-]{1,60})-(primary|secondary)-used-percent")
 _MOST_WINDOWS = 16
+_LONGEST_WORD = 80
 _MOST_MINUTES = 527_040  # a leap year
 _FURTHEST = timedelta(days=366)
 _OWN = "codex"
@@ -75,23 +76,38 @@ class Usage:
         try:
             windows = tuple(
                 UsageWindow(
-                    limit=str(window["limit"]),
-                    used_percent=float(window["used_percent"]),
-                    minutes=window["minutes"] and int(window["minutes"]),
-                    resets_at=datetime.fromisoformat(window["resets_at"]) if window["resets_at"] else None,
+                    limit=str(window["limit"])[:_LONGEST_WORD],
+                    used_percent=_within(float(window["used_percent"]), 0, 1000),
+                    minutes=window["minutes"] and int(_within(window["minutes"], 1, 1_000_000)),
+                    resets_at=_moment(window["resets_at"]) if window["resets_at"] else None,
                 )
-                for window in value["windows"]
+                for window in value["windows"][:_MOST_WINDOWS]
             )
             return cls(
-                at=datetime.fromisoformat(value["at"]),
+                at=_moment(value["at"]),
                 windows=windows,
                 plan=_word(value["plan"]),
                 has_credits=value["has_credits"] is True,
                 unlimited_credits=value["unlimited_credits"] is True,
                 credit_balance=_word(value["credit_balance"]),
             )
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             return None
+
+
+def _within(number: float, low: float, high: float) -> float:
+    """The number. Raises ValueError for one that is not between the two, as one that is none at all."""
+    if not low <= number <= high:
+        raise ValueError("out of range")
+    return number
+
+
+def _moment(text: str) -> datetime:
+    """An aware time that every zone can show. Raises ValueError, OverflowError."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None or not 2000 <= moment.astimezone(UTC).year < 9999:
+        raise ValueError("no time that can be shown")
+    return moment
 
 
 def usage_from_headers(headers: Mapping[str, str], now: datetime) -> Usage | None:

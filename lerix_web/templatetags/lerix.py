@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from functools import cache
+from typing import TYPE_CHECKING
 
 from django import template
 from django.conf import settings
@@ -12,6 +13,9 @@ from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
 from connections.visitor import visitor
+
+if TYPE_CHECKING:  # the broker has these tags too, and no chats
+    from chat.models import Message
 
 register = template.Library()
 
@@ -38,6 +42,21 @@ def icon(name: str, extra: str = "") -> SafeString:
         f"{_drawing(name)}</svg>"
     )
     return mark_safe(drawing)  # noqa: S308 - our own vendored file, no input of anyone
+
+
+@register.filter
+def dated(sentence: str, since: datetime | None) -> str:
+    """Return what is the matter with the time before it: "Since 14:05: The Mac is asleep."."""
+    return sentence if since is None else f"Since{moment(since, '')}: {sentence}"
+
+
+@register.filter
+def access_name(message: Message) -> str:
+    """Return how an answer was asked for; to a browser on another device nothing of what it cannot use."""
+    who = visitor()
+    if who is None:
+        return message.access_label
+    return who.label if message.access == who.access else "Other access"
 
 
 @register.simple_tag

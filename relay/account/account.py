@@ -12,7 +12,6 @@ from connections.secrets import Secret
 from relay.account import changing, codes, creating, following, leaving, recovering, signing_in
 from relay.account.desk import Desk
 from relay.account.embedded import EmbeddedBroker
-from relay.account.errors import CodesDiffer, KeysRefused
 from relay.account.pending import Pending
 from relay.account.state import AccountView
 from relay.member import Member
@@ -87,7 +86,7 @@ class Account:
     @property
     def trusted(self) -> bool:
         """Whether what the broker said last was believed: no other history, nothing withheld, no new signing key."""
-        return not isinstance(self._desk.said.problem, KeysRefused | CodesDiffer)
+        return self._desk.said.doubt is None
 
     def name_of(self, device: bytes) -> str:
         """What the owner calls a device of the account, by its id."""

@@ -25,6 +25,7 @@ from relay.account.errors import (
     AlreadySignedIn,
     BrokerFixed,
     BrokerInUse,
+    CodesDiffer,
     CutOff,
     KeysRefused,
     NotKept,
@@ -252,7 +253,7 @@ class Desk:
     def heard(self, state: AccountState, log: LogState | None = None) -> None:
         """The broker answered. A new signing key goes on waiting until a log comes that was believed."""
         said = self.said
-        waits = log is None and said.digits is not None
+        waits = log is None and said.doubt is not None
         self.said = replace(
             said,
             state=state,
@@ -260,13 +261,17 @@ class Desk:
             read=self.clock() if log is not None else said.read,
             problem=said.problem if waits else None,
             digits=said.digits if waits else None,
+            doubt=said.doubt if waits else None,
             asked=datetime.now(UTC),
         )
         self.changed.set()
 
     def failed(self, problem: AccountError, digits: str | None = None) -> None:
-        """The broker could not be followed."""
-        self.said = replace(self.said, problem=problem, digits=digits)
+        """The broker could not be followed. What casts doubt on the account is not covered by a lost network."""
+        if isinstance(problem, KeysRefused | CodesDiffer):
+            self.said = replace(self.said, problem=problem, digits=digits, doubt=problem)
+        elif self.said.doubt is None:
+            self.said = replace(self.said, problem=problem, digits=digits)
         self.changed.set()
 
     def forget_said(self) -> None:

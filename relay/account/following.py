@@ -92,6 +92,11 @@ async def refresh(desk: Desk) -> None:
         return  # signed out meanwhile: there is nothing to tell of an account that is not here any more
     except AccountError as error:
         _failed(desk, error)
+        row = desk.vault.member
+        if desk.said.doubt is not None and row is not None and desk.said.stored is not None:
+            # The next start must not take what is in doubt for the newest.
+            await desk.vault.keep_entries(row, ())
+            desk.said = replace(desk.said, stored=None)
 
 
 def _failed(desk: Desk, error: AccountError) -> None:

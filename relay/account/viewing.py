@@ -29,6 +29,8 @@ class Said:
     info: Info | None = None
     problem: AccountError | None = None
     digits: str | None = None
+    # Why the account is in doubt: stays until a log comes that is believed, whatever else goes wrong meanwhile.
+    doubt: AccountError | None = None
     asked: datetime | None = None
     # The length of the log that is stored.
     stored: int | None = None

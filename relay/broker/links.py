@@ -7,6 +7,7 @@ brought it about, also another process.
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
@@ -24,6 +25,7 @@ from relay.broker.refusals import Refused
 from relay.broker.rendezvous import Claim, Rendezvous
 from relay.broker.states import default_plan, plan_of
 from relay.broker.tokens import SEEN_STEP
+from relay.protocol.limits import Bucket
 from relay.protocol.link import Code
 
 logger = logging.getLogger(__name__)
@@ -33,6 +35,13 @@ WATCH_SECONDS: Final = 1.0
 #: Accounts in one statement.
 BATCH: Final = 400
 
+#: Links that a device may begin: a second, and at once. Each is told to the account's other devices.
+ARRIVALS: Final = 0.5
+ARRIVALS_BURST: Final = 20
+#: Devices whose links are counted, the latest of them.
+MOST_ARRIVALS: Final = 20_000
+_arrivals: dict[bytes, Bucket] = {}
+
 # A device, as its link names it: account and id, 16 bytes each.
 _Named = tuple[bytes, bytes]
 
@@ -40,9 +49,19 @@ _Named = tuple[bytes, bytes]
 async def check(claim: Claim) -> Code | None:
     """Say whether a device may come: None, or why not."""
     try:
-        return await desk.do(partial(_check, claim))
+        code = await desk.do(partial(_check, claim))
     except Refused:
         return Code.RESTARTING  # too much waits for the database
+    # Counted only for those who proved who they are: nobody can use up what is another's.
+    return Code.TOO_MANY if code is None and not _may_come(claim.account + claim.device) else code
+
+
+def _may_come(named: bytes) -> bool:
+    bucket = _arrivals.pop(named, None) or Bucket(ARRIVALS, ARRIVALS_BURST)
+    _arrivals[named] = bucket
+    if len(_arrivals) > MOST_ARRIVALS:
+        del _arrivals[next(iter(_arrivals))]
+    return bucket.take(time.monotonic())
 
 
 #: The meeting place of this process, and who of its hosts is there.
@@ -92,7 +111,7 @@ def _check(claim: Claim) -> Code | None:
         return Code.REFUSED
     if not plan_of(row.account).relay:
         return Code.NO_PLAN
-    Device.objects.filter(pk=row.pk).update(seen=now())
+    _seen([row.pk], now())
     return None
 
 

@@ -16,6 +16,7 @@ from connections.client import Limits, ModelAPI
 from connections.codex.usage import Usage
 from connections.codex.watch import Broadcast, utc_now
 from connections.errors import AccessError, CatalogueUnreadable, Unavailable
+from connections.paths import RELAYED
 from connections.refusals import clean_detail
 from connections.responses import AnswerEvent, Ask, RequestForm, build_request
 from connections.status import NextStep, Status
@@ -62,6 +63,7 @@ _AWAY: Final[Mapping[Why, tuple[str, str]]] = {
     Why.LOST: ("Off line", "{} is not on line. It may be asleep, switched off or without a network."),
     Why.RESTARTING: ("Connecting", "The broker has restarted. Lerix is connecting to {}."),
 }
+NOT_SET_UP: Final = "relay-not-set-up"
 _NEVER: Final = ("Not set up", "{} has not offered Codex Relay yet. Switch it on there to use it from here.")
 _CONNECTING: Final = ("Connecting", "Lerix is connecting to {}.")
 _NO_BROKER: Final = ("Not connected", "The account's broker cannot be reached. Check the network.")
@@ -69,7 +71,7 @@ _NO_BROKER: Final = ("Not connected", "The account's broker cannot be reached. C
 
 def key_of(host: bytes) -> str:
     """The key of the access path to a computer, by its device id."""
-    return f"relay-{host.hex()}"
+    return f"{RELAYED}{host.hex()}"
 
 
 class RelayPath:
@@ -326,7 +328,7 @@ class RelayPath:
         status = self.status()
         if self._statuses is None:
             self._statuses = Broadcast(status)
-        elif not _same(status, self._statuses.value) and status.since is None:
+        elif not _same(status, self._statuses.value) and status.since is None and status.code != NOT_SET_UP:
             status = replace(status, since=self._now())
         self._statuses.publish(status)
         return self._statuses

@@ -49,6 +49,11 @@ MOST_REQUESTS: Final = 256
 #: Bytes of a body that are taken and thrown away, so that a refusal can be said instead of a reset.
 DRAINED: Final = 256 * 1024
 CLOSE_SECONDS: Final = 0.5
+#: Bytes of a form; attachments have an interface of their own.
+MAX_FORM: Final = 2 * 1024 * 1024
+#: Seconds in which the next piece of a body comes, and all of it. Its bytes are lent, and others wait for them.
+PIECE_SECONDS: Final = 60.0
+BODY_SECONDS: Final = 600.0
 
 
 def django_under(urlconf: str) -> Application:
@@ -73,7 +78,7 @@ class _InMemory(ASGIHandler):
 
 
 class BodyBroken(Exception):
-    """The body is not as long as was said, or longer than any may be."""
+    """The body is not as long as was said, longer than any may be, or does not come."""
 
 
 @dataclass
@@ -163,9 +168,9 @@ class Adapter:
     async def _pass(self, incoming: Incoming, going: _Going) -> bool:
         request = incoming.request
         length = length_of(request) if request.idem is not None else 0
-        if length is None or length > MAX_BODY:
+        if length is None or length > (MAX_BODY if is_allowed(request) else MAX_FORM):
             raise BodyBroken
-        lease = await self.budget.lend(length) if length else None
+        lease = await self.budget.lend(length, incoming.remote) if length else None
         going.relayed = relayed = Relayed(incoming.remote, request.idem, b"", self._offer, lease)
         try:
             body = await _body(incoming, length)
@@ -295,10 +300,18 @@ def _scope(incoming: Incoming, relayed: Relayed, length: int) -> dict[str, Any]:
 
 async def _body(incoming: Incoming, length: int) -> bytes:
     parts = bytearray()
-    while data := await incoming.streams.read(incoming.stream):
-        parts += data
-        if len(parts) > length:
-            raise BodyBroken
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while True:
+                async with asyncio.timeout(PIECE_SECONDS):
+                    data = await incoming.streams.read(incoming.stream)
+                if not data:
+                    break
+                parts += data
+                if len(parts) > length:
+                    raise BodyBroken
+    except TimeoutError:
+        raise BodyBroken from None
     if len(parts) != length:
         raise BodyBroken
     return bytes(parts)

@@ -14,6 +14,7 @@ from relay.protocol.headers import Headers, Request
 #: What tells a browser's frame whether its own scripts and styles belong to these pages.
 ASSETS, VERSION = "lerix-assets", "lerix-version"
 
+FORM: Final = "application/x-www-form-urlencoded"
 #: A method, and the whole path as it is written.
 Rule = tuple[str, re.Pattern[str]]
 _UUID: Final = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
@@ -37,10 +38,15 @@ class Pages:
     rules: Sequence[Rule]
     visitor: Callable[[bytes], Visitor]
     headers: Headers = ()
+    #: Ends what a device has begun, or every device: it may not be here any more.
+    stop: Callable[[bytes | None], None] = lambda device: None
 
     def allow(self, request: Request) -> bool:
         """Whether a remote may ask this. Compared with the path as it was written, so that nothing is read twice."""
         path, _, query = request.path.partition("?")
+        kinds = {value.partition(";")[0].strip().lower() for name, value in request.headers if name == "content-type"}
+        if request.method == "POST" and kinds != {FORM}:
+            return False  # files would be put on the disk before anybody looks at them
         return len(query) <= MAX_QUERY and any(
             request.method == method and pattern.fullmatch(path) for method, pattern in self.rules
         )

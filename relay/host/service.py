@@ -75,6 +75,10 @@ _LAST_WORDS: Final = {
     Reason.SIGNED_OUT: Code.SIGNED_OUT,
     Reason.REVOKED: Code.REVOKED,
     Reason.NO_KEYS: Code.OTHER_EPOCH,
+    # They read that it is not on line. What is the matter, the card here says.
+    Reason.ACCOUNT: Code.DONE,
+    Reason.NO_MODEL: Code.DONE,
+    Reason.NO_PLAN: Code.NO_PLAN,
     # Another account, or another device of it, is signed in here now.
     Reason.CONNECTING: Code.SIGNED_OUT,
 }
@@ -126,6 +130,7 @@ class RelayHost:
         self.changed = Signal()
         self._offer = offer
         self._adapter = Adapter(application, offer, pages=pages)
+        self._pages = pages
         self._member = member
         self._why_not = why_not
         self._look_again = look_again
@@ -200,11 +205,10 @@ class RelayHost:
     def _wanted(self) -> tuple[Reason, Member | None]:
         if not self._on:
             return Reason.OFF, None
-        member = self._member()
-        if member is None:
-            return Reason.SIGNED_OUT, None
-        against = self._why_not()
-        return (against, None) if against is not None else (Reason.CONNECTING, member)
+        member, against = self._member(), self._why_not()
+        if against is not None:
+            return against, None
+        return (Reason.CONNECTING, member) if member is not None else (Reason.SIGNED_OUT, None)
 
     def _begin(self, member: Member) -> None:
         self._served = _Served(member, self._adapter, self._look_again, self._bell.set, self)
@@ -214,25 +218,32 @@ class RelayHost:
         if served is None:
             return
         # At once, before anything is waited for: nobody is answered, and nothing is asked any more.
-        self._offer.turns.stop()
+        self._stop()
         await served.end(code)
+        self._stop()  # what a request that was under way has begun since
 
     def _keep(self, served: "_Served") -> Reason:
         """What is to be done now and then while it serves."""
         served.restart_if_failed()
         for device in served.book.unwelcome:
             served.host.expel(device)
-            self._offer.turns.stop(device)
+            self._stop(device)
         self._sweep(served)
         state = served.link.state
         if state.phase is Phase.READY:
             return Reason.READY
         if state.code in _ENDING:
             served.host.expel(code=Code(state.code))
-            self._offer.turns.stop()
+            self._stop()
         if state.code in _BY_CODE:
             return _BY_CODE[Code(state.code)]
         return Reason.UNREACHABLE if state.failures else Reason.CONNECTING
+
+    def _stop(self, device: bytes | None = None) -> None:
+        """End what a device has asked for, or all devices."""
+        self._offer.turns.stop(device)
+        if self._pages is not None:
+            self._pages.stop(device)
 
     def _sweep(self, served: "_Served") -> None:
         now = asyncio.get_running_loop().time()

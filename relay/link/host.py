@@ -249,7 +249,9 @@ class Host:
         key = self._book.key_of(remote)
         if key is None:
             self._book.look_again()
-            raise Turned(Code.REVOKED)
+            # One that has just joined knows more than this log has; "removed" would be wrong.
+            is_newer = self._book.agrees(asked.log) is None
+            raise Turned(Code.OTHER_EPOCH if is_newer else Code.REVOKED)
         if asked.static != key:
             raise HandshakeFailed
         match self._book.agrees(asked.log):

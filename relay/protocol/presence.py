@@ -15,12 +15,13 @@ from enum import StrEnum
 from typing import Any, Final
 
 from relay.protocol.link import Code, Message, event
+from relay.protocol.moments import showable
 
 KIND: Final = "presence"
 #: Hosts in one EVENT; more than an account has devices.
 MOST_HOSTS: Final = 256
 _ID: Final = re.compile(r"[0-9a-f]{32}")
-# Until the year 9999, which is as far as dates go.
+# The end of the year 9999, which is as far as dates go.
 _LATEST: Final = 253_402_300_799
 
 
@@ -83,7 +84,7 @@ def _read(value: object) -> Presence | None:
     if not isinstance(name, str) or not _ID.fullmatch(name) or not isinstance(online, bool):
         return None
     moment = datetime.fromtimestamp(since, UTC) if type(since) is int and 0 <= since <= _LATEST else None
-    return Presence(bytes.fromhex(name), online, moment, None if online else _why(text))
+    return Presence(bytes.fromhex(name), online, showable(moment), None if online else _why(text))
 
 
 def _why(text: object) -> Why | None:

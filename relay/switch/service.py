@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from django.db import DatabaseError
 
@@ -32,6 +33,10 @@ _BROKEN: Final = frozenset(
         NextStep.UPDATE,
     }
 )
+
+
+# While it is one of these, devices are served, or soon will be.
+_WORTH_WAKING: Final = frozenset({Reason.READY, Reason.CONNECTING, Reason.UNREACHABLE, Reason.RESTARTING})
 
 
 class AwakeState(Protocol):
@@ -103,6 +108,10 @@ class NotSaved(Exception):
     """The setting could not be stored; nothing was changed."""
 
 
+class StillStored(Exception):
+    """It is off, but that could not be stored."""
+
+
 class RelaySwitch:
     """The switch of this process. Call `load` before serving, run `run` beside it; all on one event loop.
 
@@ -124,6 +133,7 @@ class RelaySwitch:
         #: How many models are switched on for the path; None until they were counted.
         self._models: int | None = None
         self._bell = asyncio.Event()
+        self._storing = asyncio.Lock()
         self.host = make_host(lambda: account.member, self._why_not)
 
     def load(self) -> None:
@@ -168,7 +178,7 @@ class RelaySwitch:
     # What a person does
 
     async def turn(self, *, on: bool) -> None:
-        """Switch the relay on or off. Raises CannotBeOn, NotSaved."""
+        """Switch the relay on or off. Raises CannotBeOn, NotSaved, and StillStored, where it is off all the same."""
         member = self._account.member
         if on:
             await self._count()
@@ -177,18 +187,36 @@ class RelaySwitch:
                 obstacle = Obstacle("The account's devices are not known yet. Try again in a moment.", Place.ACCOUNT)
             if obstacle is not None:
                 raise CannotBeOn(obstacle)
-        await self._save(member.account.hex() if on and member is not None else "", self._keep_awake)
+        if on and member is not None:
+            await self._store(account=member.account.hex())
+        else:
+            await self._turn_off()
 
     async def set_keep_awake(self, *, on: bool) -> None:
         """Keep the computer awake while the relay is on, or not. Raises NotSaved."""
-        await self._save(self._on_for, on)
+        await self._store(keep_awake=on)
 
-    async def _save(self, on_for: str, keep_awake: bool) -> None:
+    async def _turn_off(self) -> None:
+        """At once, whatever becomes of the setting. Raises StillStored where the next start finds it on."""
+        self._on_for = ""
+        self._apply()
         try:
-            await RelaySetting.objects.aupdate_or_create(pk=1, defaults={"account": on_for, "keep_awake": keep_awake})
-        except DatabaseError:
-            raise NotSaved from None
-        self._on_for, self._keep_awake = on_for, keep_awake
+            await self._store(account="")
+        except NotSaved:
+            self._on_for = ""  # a press of On may have come to its end meanwhile
+            self._apply()
+            connections_changed.set()
+            raise StillStored from None
+
+    async def _store(self, **values: Any) -> None:
+        """Store what is given, and nothing else: two switches may be pressed at once. Raises NotSaved."""
+        async with self._storing:
+            try:
+                await RelaySetting.objects.aupdate_or_create(pk=1, defaults=values)
+            except DatabaseError:
+                raise NotSaved from None
+            self._on_for = values.get("account", self._on_for)
+            self._keep_awake = values.get("keep_awake", self._keep_awake)
         self._apply()
         connections_changed.set()
 
@@ -196,7 +224,7 @@ class RelaySwitch:
 
     async def run(self) -> None:
         """Follow the account, the models and the host. Never ends."""
-        for signal in (self._account.changed, connections_changed):
+        for signal in (self._account.changed, self.host.changed, connections_changed):
             signal.ring(self._bell)
         shown: object = None
         news = asyncio.Event()
@@ -205,6 +233,9 @@ class RelaySwitch:
         telling = asyncio.get_running_loop().create_task(_tell(news))
         try:
             while True:
+                # First what waits for nothing: whoever signed out is not served while a database is busy.
+                self._apply()
+                self.host.refresh()
                 await self._leave_others()
                 await self._count()
                 self._apply()
@@ -220,12 +251,14 @@ class RelaySwitch:
         member = self._account.member
         on = bool(self._on_for) and (member is None or member.account.hex() == self._on_for)
         self.host.switch(on=on)
-        self.awake.set(on and self._keep_awake and member is not None)
+        self.awake.set(on and self._keep_awake and self.host.state.reason in _WORTH_WAKING)
 
     def _why_not(self) -> Reason | None:
         plan = self._account.view.plan
         if not self._account.trusted:
             return Reason.ACCOUNT
+        if self._account.view.signed_in and self._account.member is None:
+            return Reason.NO_KEYS  # they are locked, or the list of devices was not read yet
         if plan is not None and not plan.relay:
             return Reason.NO_PLAN
         # Not counted yet: it is about to be.
@@ -236,14 +269,13 @@ class RelaySwitch:
         account, member = self._account.view, self._account.member
         gone = not account.signed_in and not account.unsettled
         if self._on_for and (gone or (member is not None and member.account.hex() != self._on_for)):
-            try:
-                await self._save("", self._keep_awake)
-            except NotSaved:
-                self._on_for = ""  # and at the next start it is looked at again
+            with contextlib.suppress(StillStored):  # at the next start it is looked at again
+                await self._turn_off()
 
     async def _count(self) -> None:
         offered = CatalogueEntry.objects.filter(path=self._path.key, enabled=True, retired=False)
-        self._models = await offered.acount()
+        with contextlib.suppress(DatabaseError):  # what was counted last holds on
+            self._models = await offered.acount()
 
 
 async def _tell(news: asyncio.Event) -> None:

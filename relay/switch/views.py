@@ -7,9 +7,11 @@ from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
 from relay.switch.card import TEMPLATE, context
-from relay.switch.service import CannotBeOn, NotSaved, installed
+from relay.switch.service import CannotBeOn, NotSaved, StillStored, installed
 
 NOT_SAVED = "The setting could not be stored, so nothing was changed. Is the disk full? Try again."
+
+STILL_STORED = "Codex Relay is off now, but that could not be stored: at the next start it may be on. Is the disk full?"
 
 
 @require_POST
@@ -22,6 +24,8 @@ async def turn(request: HttpRequest) -> HttpResponse:
         trouble = refusal.obstacle.sentence
     except NotSaved:
         trouble = NOT_SAVED
+    except StillStored:
+        trouble = STILL_STORED
     return _card(request, trouble)
 
 

@@ -8,6 +8,7 @@ from asgiref.sync import sync_to_async
 
 from chat import generate, preferences
 from chat.feed import feeds
+from chat.instructions import INSTRUCTIONS
 from chat.models import Preference
 from chat.preferences import Preferences, SendKey, Theme, Unusable
 from tests.chat.fakes import FakePath
@@ -83,10 +84,10 @@ async def _ask(path: FakePath) -> str:
 
 
 async def test_the_users_instructions_reach_the_model_after_our_own(fake: FakePath) -> None:
-    assert await _ask(fake) == generate.INSTRUCTIONS
+    assert await _ask(fake) == INSTRUCTIONS
     await preferences.keep("instructions", "  Answer in verse.\n")
     told = await _ask(fake)
-    assert told.startswith(generate.INSTRUCTIONS)
+    assert told.startswith(INSTRUCTIONS)
     assert told.endswith("\nAnswer in verse.")
     await preferences.keep("instructions", " \n ")
-    assert await _ask(fake) == generate.INSTRUCTIONS
+    assert await _ask(fake) == INSTRUCTIONS

@@ -64,7 +64,7 @@ async def test_the_page_says_why_the_message_waits_and_offers_to_take_it_back(
         assert 'aria-busy="false"' in article
         assert 'role="group" aria-label="Waiting to be sent"' in article
         assert re.search(r"<button[^>]*>(<svg.*?</svg>)?Take back</button>", article, re.DOTALL)
-        assert f"Anna's Mac is not on line. Since on Mon 2 Mar, 09:30. {OUTLOOK}" in words
+        assert f"Since Mon 2 Mar, 09:30: Anna's Mac is not on line. {OUTLOOK}" in words
         assert 'aria-label="Send"' in html
         assert 'aria-label="Stop"' not in html
         assert "Retry" not in article

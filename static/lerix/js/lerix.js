@@ -150,6 +150,20 @@
     htmx.process(fresh);
   }
 
+  /* Morphing sets the attribute alone, and a switch that was pressed shows its property: the server's word counts. */
+  const pressed = new Set();
+  function tell() {
+    for (const box of document.querySelectorAll("input.switch[data-told]")) {
+      if (!pressed.has(box)) box.checked = box.hasAttribute("checked");
+    }
+  }
+  document.addEventListener("htmx:before:request", (event) => pressed.add(event.detail.ctx.sourceElement));
+  document.addEventListener("htmx:finally:request", (event) => {
+    pressed.delete(event.detail.ctx.sourceElement);
+    tell();
+  });
+  document.addEventListener("htmx:after:swap", tell);
+
   document.addEventListener("htmx:finally:request", (event) => {
     const source = event.detail.ctx.sourceElement;
     // A stream that runs has its connection noted on the element.

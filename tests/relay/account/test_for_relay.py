@@ -138,5 +138,20 @@ async def test_an_account_with_another_history_is_not_trusted(mac: Mac, other: M
     await other.leave()
     await mac.come()
     await mac.account.refresh()
-    assert mac.account.view.digits
+    digits = mac.account.view.digits
+    assert digits
     assert not mac.account.trusted
+    # A network that is lost, or a broker that falls silent, does not make it right again.
+    far.fail = lambda asked: "unsent"
+    await mac.account.refresh()
+    assert not mac.account.trusted
+    assert mac.account.view.digits == digits
+    # Nor does a start.
+    await started_off_line(mac, far)
+    assert mac.account.member is None
+    far.fail = lambda asked: None
+    await mac.account.refresh()
+    assert not mac.account.trusted
+    await mac.account.trust(True, digits)
+    assert mac.account.trusted
+    assert mac.account.member is not None

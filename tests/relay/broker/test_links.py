@@ -13,7 +13,7 @@ from relay.protocol import link as wire
 from relay.protocol.link import PATH, Code, Message, Type
 from tests.relay.broker.desk import Desk, Person, new_network
 from tests.serving import PUBLIC
-from tests.web.websocket import Client
+from tests.web.websocket import CLOSE, Client
 
 
 def proved(
@@ -180,3 +180,17 @@ def test_presence_is_written_when_a_device_comes(desk: Desk) -> None:
     with joined(person, person.device):
         (after,) = desk.broker.sql("SELECT seen FROM broker_device WHERE device = ?", person.device.id.hex())
     assert before != after
+
+
+def test_a_device_that_comes_again_and_again_is_slowed_down_and_others_are_not(desk: Desk) -> None:
+    person = pro(desk)
+    phone = person.join().device
+    codes = []
+    for _ in range(30):
+        with proved(person, phone, Role.REMOTE) as client:
+            opcode, content = client._frame()
+            codes.append(int.from_bytes(content[:2], "big") if opcode == CLOSE else None)
+    assert codes[:15] == [None] * 15
+    assert codes[-3:] == [Code.TOO_MANY] * 3
+    with joined(person, person.device):
+        pass

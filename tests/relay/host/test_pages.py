@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -13,12 +14,19 @@ from uuid import uuid4
 import pytest
 from django.urls import get_resolver
 
+from chat import generate, visits
+from chat.feed import feeds
 from chat.models import Chat, Message, Preference
+from chat.visits import MOST_OF_DEVICE
 from connections.models import CatalogueEntry
 from connections.paths import paths
+from connections.push import DEVICE_SEATS, _seated
+from connections.responses import AnswerEvent, Ask, TextDelta
 from connections.visitor import Visitor, visitor
 from lerix_web.urls.remote import PAGES
 from relay.errors import AnsweredAlready, OtherRequest
+from relay.host import adapter
+from relay.host.adapter import MAX_FORM
 from relay.host.answered import KEPT_SECONDS, LONGEST, MOST_KEPT, MOST_NAMES, Answered
 from relay.host.pages import ASSETS, VERSION, Pages, rule
 from relay.link.remote import Reply
@@ -66,6 +74,11 @@ def hidden(page: str, name: str) -> str:
     found = re.search(rf'name="{name}" value="([^"]*)"', page)
     assert found is not None
     return found[1]
+
+
+async def endless(ask: Ask) -> AsyncGenerator[AnswerEvent, None]:
+    yield TextDelta("x")
+    await asyncio.Event().wait()
 
 
 async def until_answered(chat: Chat) -> Message:
@@ -180,11 +193,14 @@ async def test_a_change_whose_device_is_lost_in_the_middle_is_carried_out_to_its
 @pytest.mark.parametrize("method", METHODS)
 async def test_no_other_address_of_the_project_is_there_by_any_method(method: str) -> None:
     may = pages()
-    allowed = [address for address in ADDRESSES if may.allow(Request(method, address))]
+    allowed = [address for address in ADDRESSES if may.allow(Request(method, address, (FORM,)))]
     local = set(ADDRESSES) - {a for a in ADDRESSES if a.startswith(("/settings", "/admin"))}
     assert set(allowed) <= local
     assert bool(allowed) is (method in {"GET", "POST"})
-    assert not any(may.allow(Request(method, address)) for address in FORGED if address != "/")
+    assert not any(may.allow(Request(method, address, (FORM,))) for address in FORGED if address != "/")
+    files = ("content-type", "multipart/form-data; boundary=x")
+    for kinds in ((), (files,), (FORM, files)):
+        assert not any(may.allow(Request("POST", address, kinds)) for address in ADDRESSES)
 
 
 def test_every_page_has_one_method_and_an_address_of_the_remote_urlconf() -> None:
@@ -222,6 +238,102 @@ async def test_whoever_is_here_is_no_visitor(fake: FakePath) -> None:  # noqa: F
     async with house(Obedient(), pages=pages()) as home:
         await get(home, "/")
     assert visitor() is None
+
+
+async def test_a_device_begins_only_so_many_answers_at_once_and_removing_it_ends_them(fake: FakePath) -> None:  # noqa: F811
+    fake.script = endless
+    async with house(Obedient(), pages=pages()) as home:
+        said = [await post(home, "/chats/", text=f"Number {n}", key=str(uuid4())) for n in range(MOST_OF_DEVICE + 3)]
+        assert [status for status, _, _ in said] == [200] * MOST_OF_DEVICE + [409] * 3
+        assert "As many answers are coming" in said[-1][2]
+        await until(lambda: len(fake.asked) == MOST_OF_DEVICE)
+        assert await Chat.objects.acount() == MOST_OF_DEVICE
+        visits.stop(b"another device!!")
+        await asyncio.sleep(0.05)
+        assert len(feeds.live) == MOST_OF_DEVICE
+        visits.stop(PHONE)
+        await until(lambda: not feeds.live)
+        assert (await post(home, "/chats/", text="Again", key=str(uuid4())))[0] == 200
+        visits.stop()
+        await until(lambda: not feeds.live)
+        await until(lambda: not visits._seated)
+
+
+async def test_what_was_begun_here_is_not_counted_and_not_ended_with_a_device(fake: FakePath) -> None:  # noqa: F811
+    fake.script = endless
+    chat, _ = await generate.send(None, "Mine", uuid4(), fake.choice())
+    visits.stop()
+    await asyncio.sleep(0.05)
+    live = feeds.live_in(chat.pk)
+    assert live is not None
+    live.stop()
+    await until(lambda: not feeds.live)
+
+
+async def test_a_refused_message_leaves_its_place_to_the_next(fake: FakePath) -> None:  # noqa: F811
+    async with house(Obedient(), pages=pages()) as home:
+        key = str(uuid4())
+        for _ in range(3 * MOST_OF_DEVICE):
+            status, _, _ = await post(home, "/chats/", text="Hello", key=key)  # known after the first
+            assert status == 200
+        await until(lambda: not visits._seated)
+
+
+async def test_a_visit_does_not_change_what_a_chat_stands_at_here(fake: FakePath, key_path: FakePath) -> None:  # noqa: F811
+    mine = {"access": "api-key-1", "model": "gpt-test", "effort": ""}
+    chat = await Chat.objects.acreate(title="Mine", choice=mine)
+    async with house(Obedient(), pages=pages()) as home:
+        await post(home, "/choice/", chat=str(chat.pk), access="fake", model="gpt-test", effort="high")
+        await post(home, f"/chats/{chat.pk}/messages/", text="And now?", key=str(uuid4()))
+        await until_answered(chat)
+    await chat.arefresh_from_db()
+    assert chat.choice == mine
+
+
+async def test_other_access_is_not_named(fake: FakePath, key_path: FakePath) -> None:  # noqa: F811
+    chat = await Chat.objects.acreate(title="Mine")
+    question = await Message.objects.acreate(chat=chat, role="user", text="?")
+    for number, access in enumerate(("api-key-1", "fake")):
+        facts = {"access": access, "access_label": f"Label of {access}", "model": "m", "model_name": f"M{number}"}
+        answer = await Message.objects.acreate(
+            chat=chat, role="assistant", parent=question, text="!", state="complete", **facts
+        )
+        question = answer
+    await Chat.objects.filter(pk=chat.pk).aupdate(head=question)
+    async with house(Obedient(), pages=pages()) as home:
+        _, _, page = await get(home, f"/chats/{chat.pk}/")
+    assert "Label of" not in page
+    assert "Other access" in page
+    assert f"M1 · {LABEL}" in page
+
+
+async def test_event_streams_of_another_device_have_seats_of_their_own(fake: FakePath) -> None:  # noqa: F811
+    async with house(Obedient(), pages=pages()) as home:
+        ask = Request("GET", "/events/", (("accept", "text/event-stream"),))
+        replies = [await home.raw(ask) for _ in range(DEVICE_SEATS + 1)]
+        first = [await anext(aiter(reply)) for reply in replies]
+        assert all(piece.startswith(b": alive") for piece in first[:-1])
+        assert first[-1].startswith(b"event: brief")
+        assert list(_seated.values()) == [DEVICE_SEATS]
+        assert sha256(b"").digest() not in _seated
+        for reply in replies:
+            await reply.aclose()
+        await until(lambda: not home.adapter._going)
+
+
+async def test_a_form_that_is_too_long_or_never_comes_is_given_up(
+    fake: FakePath,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(adapter, "PIECE_SECONDS", 0.2)
+    async with house(Obedient(), pages=pages()) as home:
+        streams = home.made.remote._streams
+        assert streams is not None
+        for length in (MAX_FORM, MAX_FORM + 1):
+            streams.open(Request("POST", "/choice/", (FORM, ("content-length", str(length))), new_idem()))
+        assert (await post(home, "/choice/", access="fake"))[0] == 200
+        await until(lambda: not home.adapter._going)
+        assert home.adapter.budget.held == 0
 
 
 # What is kept of answers.

@@ -8,10 +8,12 @@ from typing import Any, cast
 
 import pytest
 
+from connections.visitor import Visitor
 from relay.account.keys import flows
 from relay.account.vault import Keys
 from relay.host.adapter import django_under
 from relay.host.offer import Offer
+from relay.host.pages import Pages
 from relay.host.service import _SENTENCES, Reason, RelayHost
 from relay.host.turns import Turns
 from relay.link.link import Timing
@@ -35,13 +37,17 @@ async def models() -> list[Any]:
 
 @asynccontextmanager
 async def relay(
-    who: Callable[[], Member | None], broker: Broker, looked: Callable[[], None] = lambda: None
+    who: Callable[[], Member | None],
+    broker: Broker,
+    looked: Callable[[], None] = lambda: None,
+    pages: Pages | None = None,
 ) -> AsyncIterator[RelayHost]:
     path = cast(Any, Obedient())
     made = RelayHost(
         Offer(path, Turns(path), models),
         django_under(URLCONF),
         who,
+        pages=pages,
         look_again=looked,
         timing=TIMING,
         dial=broker.dial,
@@ -70,6 +76,19 @@ async def test_it_is_off_until_somebody_switches_it_on_and_dials_nobody(ada: Sto
         await soon(lambda: made.state.reason is Reason.CONNECTING)
         made.switch(on=False)
         await soon(lambda: made.state.reason is Reason.OFF)
+
+
+async def test_what_browsers_began_is_ended_where_they_may_not_be_here_any_more(ada: Story) -> None:
+    stopped: list[bytes | None] = []
+    pages = Pages((), lambda device: Visitor(device, "codex", "Codex Relay"), stop=stopped.append)
+    current: list[Member | None] = [member(ada.created.device, ada.phone.after)]
+    async with relay(lambda: current[0], Broker(), pages=pages) as made:
+        made.switch(on=True)
+        await soon(lambda: made.state.reason is Reason.CONNECTING)
+        assert None not in stopped
+        current[0] = None
+        made.refresh()
+        await soon(lambda: None in stopped)
 
 
 async def test_without_an_account_it_says_so(ada: Story) -> None:
@@ -145,8 +164,8 @@ async def greet(broker: Broker) -> Far:
     ("happens", "code"),
     [
         ("off", Code.RELAY_OFF),
-        ("no model", Code.RELAY_OFF),
-        ("account", Code.RELAY_OFF),
+        ("no model", Code.DONE),
+        ("account", Code.DONE),
         ("signed out", Code.SIGNED_OUT),
         ("another account", Code.SIGNED_OUT),
         ("asleep", Code.ASLEEP),

@@ -206,41 +206,55 @@ async def test_the_bytes_of_a_request_are_free_when_its_turn_has_ended() -> None
     path = Obedient()
     path.script = [...]
     budget = Budget(100)
-    lease = await budget.lend(80)
+    lease = await budget.lend(40)
     turn = made(path).begin(NAME, HASH, ask(), lambda: lease)
     await asyncio.sleep(0.01)
-    assert budget.held == 80
+    assert budget.held == 40
     turn.stop()
     await soon(lambda: budget.held == 0)
 
 
-async def test_bytes_are_lent_in_order_and_a_request_larger_than_all_waits_until_it_is_alone() -> None:
+async def test_bytes_are_lent_in_order_and_a_small_request_does_not_pass_a_large_one() -> None:
     budget = Budget(100)
-    first = await budget.lend(60)
-    large = asyncio.ensure_future(budget.lend(1000))
-    small = asyncio.ensure_future(budget.lend(10))
-    gone = asyncio.ensure_future(budget.lend(10))
+    first, second = await budget.lend(50, b"a"), await budget.lend(40, b"b")
+    large = asyncio.ensure_future(budget.lend(1000, b"c"))  # counts as a half of all
+    small = asyncio.ensure_future(budget.lend(10, b"d"))
+    gone = asyncio.ensure_future(budget.lend(10, b"d"))
     await asyncio.sleep(0)
     assert not small.done()
     gone.cancel()
     first.release()
     first.release()
-    lease = await large
     assert budget.held == 100
-    assert not small.done()
-    lease.release()
+    lease = await large
     (await small).release()
+    lease.release()
+    second.release()
     await asyncio.gather(gone, return_exceptions=True)
+    assert budget.held == 0
+
+
+async def test_a_device_that_holds_its_half_waits_and_keeps_nobody_else_waiting() -> None:
+    budget = Budget(100)
+    held = [await budget.lend(25, b"a"), await budget.lend(25, b"a")]
+    more = asyncio.ensure_future(budget.lend(1, b"a"))
+    other = await budget.lend(50, b"b")
+    assert not more.done()
+    for lease in (*held, other):
+        lease.release()
+    (await more).release()
     assert budget.held == 0
 
 
 async def test_whoever_stops_waiting_for_bytes_lets_the_next_one_pass() -> None:
     budget = Budget(100)
-    first = await budget.lend(60)
-    large = asyncio.ensure_future(budget.lend(90))
-    small = asyncio.ensure_future(budget.lend(30))
+    first, second = await budget.lend(50, b"a"), await budget.lend(20, b"b")
+    large = asyncio.ensure_future(budget.lend(50, b"c"))
+    small = asyncio.ensure_future(budget.lend(30, b"d"))
     await asyncio.sleep(0)
+    assert not small.done()
     large.cancel()
     (await small).release()
     first.release()
+    second.release()
     assert budget.held == 0

@@ -385,19 +385,3 @@ async def test_diallings_in_vain_are_counted_until_one_lasts() -> None:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert max(seen) == 3
-
-
-async def test_a_wake_of_long_ago_does_not_spoil_the_spread_after_a_restart() -> None:
-    broker = Broker()
-    async with linked(broker, timing=SLOW, chance=lambda: 0.5) as link:
-        far = await broker.next()
-        await far.greet()
-        await link.at(Phase.READY)
-        await asyncio.sleep(0)
-        link.wake()
-        far.say(Message(Type.PONG, 0, (await far.hear()).payload))
-        far.say(wire.event({"kind": "restarting", "after_ms": 200, "spread_ms": 0}))
-        begun = asyncio.get_running_loop().time()
-        far.end(Code.RESTARTING)
-        await broker.next()
-        assert asyncio.get_running_loop().time() - begun > 0.15

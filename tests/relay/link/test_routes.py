@@ -157,6 +157,7 @@ async def test_without_a_host_the_device_learns_it_and_finds_it_later() -> None:
     ("what", "code"),
     [
         ("removed", Code.REVOKED),
+        ("just joined", Code.OTHER_EPOCH),
         ("another key", HandshakeFailed.code),
         ("older epoch", Code.OTHER_EPOCH),
         ("newer epoch", Code.OTHER_EPOCH),
@@ -167,7 +168,7 @@ async def test_without_a_host_the_device_learns_it_and_finds_it_later() -> None:
 async def test_a_device_that_does_not_belong_gets_no_session(what: str, code: int) -> None:
     async with world(echo, connected=False) as made:
         made.remote.link_down()
-        if what == "removed":
+        if what in {"removed", "just joined"}:
             made.notes.keys.clear()
         elif what == "another key":
             made.notes.keys[PHONE] = agreement_public(bytes([99]) * 32)
@@ -176,11 +177,13 @@ async def test_a_device_that_does_not_belong_gets_no_session(what: str, code: in
         else:
             log = Log(8, b"x" * 32) if what == "newer log" else Log(7, b"x" * 32)
             made.terms = replace(made.terms, log=log)
+        if what == "just joined":
+            made.terms = replace(made.terms, log=Log(8, b"x" * 32))
         made.remote.wake()
         await soon(lambda: made.remote.code == code)
         assert not made.remote.connected
         assert made.host.remotes == frozenset()
-        assert bool(made.notes.looked) == (what in {"removed", "newer epoch", "newer log"})
+        assert bool(made.notes.looked) == (what in {"removed", "just joined", "newer epoch", "newer log"})
 
 
 async def test_an_expelled_device_is_out_at_once_and_its_requests_end() -> None:

@@ -8,7 +8,11 @@ import sys
 
 import pytest
 
+from relay.link.link import Phase
 from relay.link.waking import Addresses, own_addresses, watch
+from relay.protocol import link as wire
+from relay.protocol.link import Code, Message, Type
+from tests.relay.link.test_link import SLOW, Broker, linked
 from tests.serving import ROOT
 
 HOME: Addresses = ("192.168.0.7", None)
@@ -112,3 +116,19 @@ def test_a_look_takes_less_than_a_millisecond() -> None:
     # In a process of its own: here no socket may be connected to anywhere else, though that would send nothing.
     done = subprocess.run([sys.executable, "-c", LOOKS], cwd=ROOT, capture_output=True, text=True, timeout=30)
     assert float(done.stdout) < 0.001, done.stderr
+
+
+async def test_a_wake_of_long_ago_does_not_spoil_the_spread_after_a_restart() -> None:
+    broker = Broker()
+    async with linked(broker, timing=SLOW, chance=lambda: 0.5) as link:
+        far = await broker.next()
+        await far.greet()
+        await link.at(Phase.READY)
+        await asyncio.sleep(0)
+        link.wake()
+        far.say(Message(Type.PONG, 0, (await far.hear()).payload))
+        far.say(wire.event({"kind": "restarting", "after_ms": 200, "spread_ms": 0}))
+        begun = asyncio.get_running_loop().time()
+        far.end(Code.RESTARTING)
+        await broker.next()
+        assert asyncio.get_running_loop().time() - begun > 0.15

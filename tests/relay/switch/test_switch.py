@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 from django.db import DatabaseError
-from django.test import AsyncClient
+from django.db.models import QuerySet
 
 from connections.changes import Signal, connections_changed
 from connections.models import CatalogueEntry
@@ -22,7 +22,7 @@ from relay.member import Member
 from relay.switch import service
 from relay.switch.card import RelayCard
 from relay.switch.models import RelaySetting
-from relay.switch.service import CannotBeOn, NotSaved, Place, RelaySwitch
+from relay.switch.service import CannotBeOn, NotSaved, Place, RelaySwitch, StillStored
 from tests.chat.fakes import FakePath
 from tests.relay.account_fake import FREE, PRO, SIGNED_IN, SIGNED_OUT, FakeAccount
 
@@ -61,6 +61,11 @@ class FakeHost:
 
     def switch(self, *, on: bool) -> None:
         self.on = on
+        if on and self.state.reason is Reason.OFF:
+            self.state = replace(self.state, reason=Reason.CONNECTING)
+
+    def refresh(self) -> None:
+        pass
 
     def show(self, **facts: Any) -> None:
         self.state = replace(self.state, **facts)
@@ -269,58 +274,77 @@ async def test_a_setting_that_cannot_be_stored_changes_nothing(
     async def full(*args: Any, **named: Any) -> None:
         raise DatabaseError
 
-    monkeypatch.setattr(type(RelaySetting.objects.all()), "aupdate_or_create", full)
-    with pytest.raises(NotSaved):
-        await bench.switch.turn(on=True)
-    assert not bench.host.on
+    with monkeypatch.context() as patch:
+        patch.setattr(RelaySetting.objects, "aupdate_or_create", full)
+        with pytest.raises(NotSaved):
+            await bench.switch.turn(on=True)
+        assert not bench.host.on
+        assert not bench.switch.view.checked
+    await bench.switch.turn(on=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(RelaySetting.objects, "aupdate_or_create", full)
+        with pytest.raises(StillStored):
+            await bench.switch.turn(on=False)
+        assert not bench.host.on
+        assert not bench.switch.view.checked
 
 
-async def test_the_card_tells_who_is_connected_and_escapes_what_they_are_called(model: CatalogueEntry) -> None:
+async def test_off_is_not_undone_by_another_switch_pressed_right_after(model: CatalogueEntry) -> None:
     bench = Bench()
     await bench.switch.turn(on=True)
-    bench.host.show(on=True, reason=Reason.READY, remotes=frozenset({b"p" * 16, b"l" * 16}), running=2, waiting=1)
-    card = await bench.card()
-    assert "Connected now: &lt;b&gt;Laptop&lt;/b&gt; and Phone." in card
-    assert "2 answers running, 1 waiting." in card
-    assert " checked" in card
-    bench.host.show(on=False, reason=Reason.UNREACHABLE, remotes=frozenset())
-    card = await bench.card()
-    assert "The broker cannot be reached." in card
-    assert "Connected now" not in card
-    assert "Not connected</span>" in card
+    await asyncio.gather(bench.switch.turn(on=False), bench.switch.set_keep_awake(on=True))
+    assert not bench.host.on
+    assert not bench.switch.view.checked
+    stored = await RelaySetting.objects.aget()
+    assert (stored.account, stored.keep_awake) == ("", True)
 
 
-async def test_the_broker_inside_lerix_is_said_to_be_out_of_reach(model: CatalogueEntry) -> None:
-    bench = Bench()
-    assert "no other device can reach" in await bench.card()
-
-
-async def test_the_pages_hear_of_each_change(model: CatalogueEntry) -> None:
-    bench = Bench()
-    bell = asyncio.Event()
-    async with bench.running():
-        await asyncio.sleep(0.3)
-        connections_changed.ring(bell)
-        bell.clear()
-        bench.host.show(reason=Reason.CONNECTING)
-        await asyncio.wait_for(bell.wait(), 2)
-
-
-async def test_the_pages_of_the_switch_answer_with_the_card(
-    model: CatalogueEntry, async_client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+async def test_a_sign_out_counts_before_anything_is_stored(
+    model: CatalogueEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = Bench()
-    monkeypatch.setattr(service, "_installed", bench.switch)
-    headers = {"HX-Request": "true"}
-    answer = await async_client.post("/settings/relay/switch/", {"enabled": "on"}, headers=headers)
-    assert " checked" in answer.content.decode()
-    assert bench.host.on
-    answer = await async_client.post("/settings/relay/keep-awake/", {"enabled": "on"}, headers=headers)
-    assert bench.awake.wanted
-    answer = await async_client.post("/settings/relay/switch/", {}, headers=headers)
-    assert not bench.host.on
-    bench.account.show(plan=FREE)
-    answer = await async_client.post("/settings/relay/switch/", {"enabled": "on"}, headers=headers)
-    assert 'role="alert"' in answer.content.decode()
-    assert "This account&#x27;s plan is Free." in answer.content.decode()
-    assert (await async_client.get("/settings/relay/switch/", headers=headers)).status_code == 405
+    await bench.switch.turn(on=True)
+
+    async def stuck(*args: Any, **named: Any) -> None:
+        await asyncio.Event().wait()
+
+    async with bench.running():
+        monkeypatch.setattr(RelaySetting.objects, "aupdate_or_create", stuck)
+        bench.account.account = None
+        bench.account.show(signed_in=False)
+        await asyncio.sleep(0.1)
+        assert not bench.host.on
+
+
+async def test_a_database_that_fails_for_a_moment_does_not_end_the_switch(
+    model: CatalogueEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench()
+
+    async def fails(*args: Any, **named: Any) -> int:
+        raise DatabaseError
+
+    async with bench.running():
+        with monkeypatch.context() as patch:
+            patch.setattr(QuerySet, "acount", fails)
+            bench.account.changed.set()
+            await asyncio.sleep(0.1)
+        await bench.switch.turn(on=True)
+        assert bench.host.on
+
+
+async def test_a_computer_that_nobody_can_reach_may_sleep(model: CatalogueEntry) -> None:
+    bench = Bench()
+    await bench.switch.set_keep_awake(on=True)
+    await bench.switch.turn(on=True)
+    async with bench.running():
+        for reason, awake in ((Reason.READY, True), (Reason.NO_PLAN, False), (Reason.UNREACHABLE, True)):
+            bench.host.show(reason=reason)
+            await asyncio.sleep(0.05)
+            assert bench.awake.wanted is awake, reason
+
+
+async def test_whoever_is_signed_in_with_keys_that_are_locked_is_not_called_signed_out(model: CatalogueEntry) -> None:
+    bench = Bench()
+    bench.account.account = None
+    assert bench.host.why_not() is Reason.NO_KEYS
