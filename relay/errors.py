@@ -79,6 +79,7 @@ class HostBusy(HostError):
 
     status = 503
     code = "relay-busy"
+    nothing_sent = True
     sentence = "Too many answers wait on the Mac already. Your message is kept. Try again in a moment."
 
 

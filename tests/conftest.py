@@ -43,6 +43,20 @@ django.setup()
 
 #: Beyond it there is little to share: the longest file takes as long as it takes.
 MOST_PROCESSES = 4
+#: Files that take longer than the number of their tests says, the longest first. The others follow by that number.
+LONG = (
+    "test_processes.py",
+    "test_manage.py",
+    "test_cut_lines.py",
+    "test_interrupted.py",
+    "test_keys.py",
+    "test_account.py",
+    "test_relay.py",
+    "test_layout.py",
+    "test_account_devices.py",
+    "test_people.py",
+    "test_lasting.py",
+)
 #: What tried to leave this machine since the last look, as the address that was asked for.
 refused: list[str] = []
 
@@ -114,13 +128,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     browser = Path(__file__).parent / "browser"
     counts = Counter(item.path for item in items if browser in item.path.parents)
-    items.sort(key=lambda item: (item.path in counts, -counts[item.path]))
+
+    def rank(item: pytest.Item) -> tuple[bool, int, int]:
+        long = LONG.index(item.path.name) if item.path.name in LONG else len(LONG)
+        return item.path in counts, long, -counts[item.path]
+
+    items.sort(key=rank)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Share a run among processes; files that somebody names run in this one, where a debugger works."""
-    return 0 if any(".py" in name for name in config.args) else min(os.cpu_count() or 1, MOST_PROCESSES)
+    # One more than there are processors: nearly half of the time a test waits for another program.
+    return 0 if any(".py" in name for name in config.args) else min((os.cpu_count() or 1) + 1, MOST_PROCESSES)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -183,6 +183,8 @@ class _Linked:
 
     def _changed(self) -> None:
         self._be_told(ready=self.link.state.phase is Phase.READY)
+        if self.link.state.code in {Code.REVOKED, Code.REFUSED, Code.NO_PLAN}:
+            self.look_again()  # the account's page should know as well
         for way in self.ways.values():
             if self.link.state.phase is not Phase.READY:
                 way.remote.link_down(self.link.state.code)
