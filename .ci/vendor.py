@@ -136,6 +136,22 @@ LIBRARIES = (
         folder=ROOT / "static/lerix/vendor/lucide",
         files=("LICENSE", *(f"icons/{name}.svg" for name in ICONS)),
     ),
+    Library(  # Argon2id, by which a browser stretches a password; WebCrypto has none
+        name="hash-wasm",
+        version="4.13.0",
+        licence="MIT",
+        integrity="sha512-GrWl7wsV46fKIXQZB5ebskLZLAmKL6d9RS0fspCxDeQyjoNu1AfTJTMLPOJyfzaQm0ldFiwFN21/w+sE/kgEFQ==",
+        folder=ROOT / "static/lerix/vendor/hash-wasm",
+        files=("LICENSE", "dist/argon2.umd.min.js"),
+    ),
+    Library(  # how easily a new password is guessed: the same that the app asks on a Mac, as a Python package
+        name="zxcvbn",
+        version="4.4.2",
+        licence="MIT",
+        integrity="sha512-Bq0B+ixT/DMyG8kgX2xWcI5jUvCwqrMxSFam7m0lAf78nf04hv6lNCsyLYdyYTrCVMqNDY/206K7eExYCeSyUQ==",
+        folder=ROOT / "static/lerix/vendor/zxcvbn",
+        files=("LICENSE.txt", "dist/zxcvbn.js"),
+    ),
     Library(  # used by the browser tests only, and not part of the wheel
         name="axe-core",
         version="4.14.1",
