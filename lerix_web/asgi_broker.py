@@ -5,8 +5,10 @@ The front, for each request:
     1. Host     exactly one, of a name in ALLOWED_HOSTS; else 400. Devices sign that name (relay.account.keys.device)
     2. proxy    one that calls us by this machine's name keeps from us what the devices dialled and sign; 503
     3. scheme   for other names than this machine's, https by the word of the proxy; else 503
-    4. parent   to /api/ and links, an embedded broker lets only the Lerix that started it, and no other program; 403
-    5. body     at most what the interface takes; else 413
+    4. site     to /api/, no page of another site, as browsers tell; 403. Nothing there rests on cookies, but a page
+                could use up somebody's tries
+    5. parent   to /api/ and links, an embedded broker lets only the Lerix that started it, and no other program; 403
+    6. body     at most what the interface takes; else 413
 
 An answer of the interface is cut off after two minutes, so that those who do not read do not keep it in memory.
 
@@ -26,7 +28,8 @@ from django.core.asgi import get_asgi_application
 from django.http.request import split_domain_port, validate_host
 
 from lerix_web.assets import Application, Message, Receive, Scope, Send, StaticFiles
-from lerix_web.guard import HEADERS, LOOPBACK, SINGLE, limited
+from lerix_web.browser_headers import page_headers
+from lerix_web.guard import HEADERS, LOOPBACK, OWN, SINGLE, limited
 from relay.api import MAX_REQUEST, PARENT_HEADER, PREFIX, Problem
 from relay.broker import house
 from relay.broker.calls import SENDING
@@ -89,7 +92,7 @@ class Front:
             return
         headers = _headers(scope)
         secure = headers.get(b"x-forwarded-proto", "") == "https"
-        send = _protected(send, secure=secure)
+        send = _protected(send, scope["path"], headers.get(b"host", ""), secure=secure)
         try:
             self._admit(scope, headers, secure=secure)
             if scope["path"].startswith(API):
@@ -124,6 +127,8 @@ class Front:
             raise Stopped(503, Problem.UNAVAILABLE, HOST_LOST)
         if name not in LOOPBACK and not secure:
             raise Stopped(503, Problem.UNAVAILABLE, "This broker answers by https only. Open its https address.")
+        if scope["path"].startswith(API) and headers.get(b"sec-fetch-site", "same-origin") not in OWN:
+            raise Stopped(403, Problem.UNAVAILABLE, "This broker’s interface is not for pages of other sites.")
         parent = house.installed().parent
         if parent and (scope["type"] == "websocket" or scope["path"].startswith(API)):
             given = headers.get(PARENT, "").encode("latin-1")
@@ -139,13 +144,17 @@ def _headers(scope: Scope) -> dict[bytes, str]:
     return {name: value.decode("latin-1") for name, value in scope["headers"]}
 
 
-def _protected(send: Send, *, secure: bool) -> Send:
+def _protected(send: Send, path: str, host: str, *, secure: bool) -> Send:
+    own = [*HEADERS, HSTS] if secure else list(HEADERS)
+    if split_domain_port(host)[0]:  # a name that may stand in a policy
+        pages = dict(page_headers(path, f"{'https' if secure else 'http'}://{host}"))
+        own = [*pages.items(), *(pair for pair in own if pair[0] not in pages)]
+
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             given = [_secured(pair) if secure else pair for pair in message.get("headers", ())]
             names = {name.lower() for name, _ in given}
-            ours = [*HEADERS, HSTS] if secure else HEADERS
-            message = {**message, "headers": given + [pair for pair in ours if pair[0] not in names]}
+            message = {**message, "headers": given + [pair for pair in own if pair[0] not in names]}
         await send(message)
 
     return sending

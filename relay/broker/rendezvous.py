@@ -184,10 +184,11 @@ class Rendezvous:
     async def _admit(self, scope: Scope, receive: Receive, send: SendASGI) -> Link | None:
         """Have the device prove itself. Returns None where it did not; the socket is closed then."""
         nonce = secrets.token_bytes(32)
-        await send({"type": "websocket.send", "bytes": Message(Type.HELLO, 0, nonce).encode()})
         code: Code | None = Code.REFUSED
         try:
             async with asyncio.timeout(AUTH_SECONDS):
+                # One that does not even read this has no more time than the others.
+                await send({"type": "websocket.send", "bytes": Message(Type.HELLO, 0, nonce).encode()})
                 claim = _claim(await receive(), nonce, _host(scope))
                 if claim is None:
                     return None

@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lerix_web.guard import CSP
 from relay.api import MAX_REQUEST, PREFIX, Problem
 from relay.api.states import Info
+from relay.broker.people.views import HOME_POLICY
 from relay.protocol.link import PATH
 from tests.relay.broker.desk import Desk, is_refused, new_address
 from tests.serving import PUBLIC, BrokerProcess
@@ -48,7 +48,7 @@ def test_the_front_page_says_what_this_is_and_nothing_about_accounts(desk: Desk)
     assert "Lerix account broker" in answer.text
     assert person.email not in answer.text
     assert "set-cookie" not in answer.headers
-    assert answer.headers["content-security-policy"] == CSP
+    assert answer.headers["content-security-policy"] == HOME_POLICY.format(origin=desk.broker.url)
     style = httpx.get(desk.broker.url + answer.text.partition('rel="stylesheet" href="')[2].partition('"')[0])
     assert style.headers["content-type"].startswith("text/css")
 

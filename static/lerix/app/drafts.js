@@ -1,0 +1,165 @@
+/* What was written while the Mac was away, and what stands in a message field: kept in this browser until the Mac has
+   it, sealed by a key of the account, so that without the account nobody can read it.
+
+       key     = HKDF(WK_0, "lerix/browser-drafts/1" ‖ account 16)
+       bound   = kind ‖ "/" ‖ Mac ‖ "/" ‖ id, in UTF-8
+       record  = {id, kind, host, at, nonce 12, sealed}      id: of a message its key, of a field the page's path */
+
+import { NONCE, concat, fromUtf8, utf8 } from "../vault/bytes.js";
+import { SYSTEM, hkdfSealing, seal, unseal } from "../vault/primitives.js";
+
+/** @typedef {import("../vault/bytes.js").Bytes} Bytes */
+
+const DATABASE = "lerix-drafts";
+const STORE = "drafts";
+/** A message that waits for the Mac, and the text in a field. */
+export const MESSAGE = "message";
+const TYPED = "typed";
+/* Texts of fields that nobody has come back to for so long are dropped. */
+const TYPED_MS = 30 * 24 * 3600 * 1000;
+
+/**
+ * @typedef {object} Message
+ * @property {string} id its key, by which the Mac takes it once
+ * @property {number} at when it was written, in ms
+ * @property {string} path where it is sent
+ * @property {Record<string, string>} fields the Mac's own form
+ * @property {string} [said] what the Mac said when it did not take it
+ * @property {boolean} [refused] whether it is not sent again by itself
+ */
+
+/** What is kept for one Mac. */
+export class Drafts {
+  #key;
+  #host;
+
+  /**
+   * @param {CryptoKey} key
+   * @param {string} host
+   */
+  constructor(key, host) {
+    this.#key = key;
+    this.#host = host;
+  }
+
+  /**
+   * @param {{account: Bytes, workspace: {keys: readonly CryptoKey[]}}} member
+   * @param {string} host
+   */
+  static async open({ account, workspace }, host) {
+    const key = await hkdfSealing(workspace.keys[0], concat(utf8("lerix/browser-drafts/1"), account));
+    return new Drafts(key, host);
+  }
+
+  /**
+   * Keep a message, on the disk when this is fulfilled.
+   * @param {Message} message
+   */
+  keep({ id, at, ...rest }) {
+    return this.#put(MESSAGE, id, at, rest);
+  }
+
+  /**
+   * The messages that wait, oldest first. What cannot be opened is not there.
+   * @returns {Promise<Message[]>}
+   */
+  async waiting() {
+    const records = await inStore("readonly", (store) => store.getAll());
+    const own = records.filter(({ kind, host }) => kind === MESSAGE && host === this.#host);
+    const opened = await Promise.all(own.map(async (record) => ({ record, value: await this.#open(record) })));
+    const messages = opened
+      .filter(({ value }) => value !== null)
+      .map(({ record, value }) => ({
+        id: record.id,
+        at: record.at,
+        ...value,
+      }));
+    return messages.sort((one, other) => one.at - other.at);
+  }
+
+  /** @param {string} id */
+  drop(id) {
+    return inStore("readwrite", (store) => store.delete([this.#host, MESSAGE, id]));
+  }
+
+  /**
+   * Keep what is typed on a page; "" forgets it.
+   * @param {string} path
+   * @param {string} text
+   */
+  async keepTyped(path, text) {
+    if (text) await this.#put(TYPED, path, Date.now(), { text });
+    else await inStore("readwrite", (store) => store.delete([this.#host, TYPED, path]));
+  }
+
+  /**
+   * What was typed on a page and not sent.
+   * @param {string} path
+   * @returns {Promise<string>}
+   */
+  async typed(path) {
+    const record = await inStore("readonly", (store) => store.get([this.#host, TYPED, path]));
+    if (!record || Date.now() - record.at > TYPED_MS) return "";
+    return (await this.#open(record))?.text ?? "";
+  }
+
+  /**
+   * @param {string} kind
+   * @param {string} id
+   * @param {number} at
+   * @param {any} value
+   */
+  async #put(kind, id, at, value) {
+    const nonce = await SYSTEM.take(NONCE);
+    const sealed = await seal(this.#key, nonce, utf8(JSON.stringify(value)), this.#bound(kind, id));
+    const record = { host: this.#host, kind, id, at, nonce, sealed };
+    await inStore("readwrite", (store) => store.put(record));
+  }
+
+  /** @param {any} record */
+  async #open({ kind, id, nonce, sealed }) {
+    const plain = await unseal(this.#key, nonce, sealed, this.#bound(kind, id));
+    return plain && JSON.parse(fromUtf8(plain));
+  }
+
+  /**
+   * @param {string} kind
+   * @param {string} id
+   */
+  #bound(kind, id) {
+    return utf8(`${kind}/${this.#host}/${id}`);
+  }
+}
+
+/** Forget all of it, of every account: for signing out. */
+export function forgetDrafts() {
+  return inStore("readwrite", (store) => store.clear());
+}
+
+/**
+ * Do something in one transaction.
+ * @template Result
+ * @param {IDBTransactionMode} mode
+ * @param {(store: IDBObjectStore) => IDBRequest<Result>} work
+ * @returns {Promise<Result>}
+ */
+async function inStore(mode, work) {
+  const database = await new Promise((resolve, reject) => {
+    const opening = indexedDB.open(DATABASE, 1);
+    opening.onupgradeneeded = () => opening.result.createObjectStore(STORE, { keyPath: ["host", "kind", "id"] });
+    opening.onerror = () => reject(opening.error);
+    opening.onblocked = () => reject(new DOMException("blocked"));
+    opening.onsuccess = () => resolve(opening.result);
+  });
+  database.onversionchange = () => database.close();
+  try {
+    return await new Promise((resolve, reject) => {
+      const transaction = database.transaction(STORE, mode, { durability: "strict" });
+      const request = work(transaction.objectStore(STORE));
+      transaction.oncomplete = () => resolve(request.result);
+      transaction.onabort = transaction.onerror = () => reject(transaction.error);
+    });
+  } finally {
+    database.close();
+  }
+}

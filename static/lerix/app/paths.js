@@ -1,0 +1,57 @@
+/* Addresses. A page of the Mac at /chats/<id>/?q=word stands in the address bar as /app/chats/<id>/#?q=word: what is
+   searched for stays in the browser, since the part after # is never sent. */
+
+const APP = "/app";
+const LONGEST = 4096;
+/** What sends a message, on the Mac: the first one of a chat, or one more. */
+const SENDS = /^\/chats\/(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\/messages\/)?$/;
+const CHAT = /^(\/chats\/[0-9a-f-]{36}\/)$/;
+
+/**
+ * The path and query of an address on the Mac, or null for one that is not.
+ * @param {string} address as a page or a redirect gives it
+ * @param {string} [from] the path of the page it was given on
+ */
+export function macPath(address, from = "/") {
+  try {
+    const url = new URL(address, location.origin + from);
+    const path = url.pathname + url.search;
+    const own = url.origin === location.origin && !url.username && !url.password;
+    return own && path.length <= LONGEST && !path.startsWith("//") ? path : null;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} path */
+export function appAddress(path) {
+  const [name, query] = divided(path);
+  return APP + name + (query ? `#${query}` : "");
+}
+
+/** The path that the address bar names. */
+export function pathInBar() {
+  const { pathname, hash } = location;
+  const name = pathname.startsWith(`${APP}/`) ? pathname.slice(APP.length) : "/";
+  return macPath(name + (hash.startsWith("#?") ? hash.slice(1) : "")) ?? "/";
+}
+
+/** @param {string} path */
+export function sendsMessage(path) {
+  return SENDS.test(path);
+}
+
+/**
+ * Where a message is sent that is written where the page at `path` would be.
+ * @param {string} path
+ */
+export function sendPath(path) {
+  const chat = CHAT.exec(divided(path)[0]);
+  return chat ? `${chat[1]}messages/` : "/chats/";
+}
+
+/** @param {string} path */
+function divided(path) {
+  const at = path.indexOf("?");
+  return at < 0 ? [path, ""] : [path.slice(0, at), path.slice(at)];
+}
