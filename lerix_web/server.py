@@ -27,7 +27,7 @@ from zope.interface import implementer
 from lerix_web.assets import Application, Message
 from lerix_web.background import Background, Work
 from lerix_web.guard import BODY_LIMIT
-from lerix_web.websocket import WebSocketFactory
+from lerix_web.websocket import WebSocketConnection, WebSocketFactory
 
 logger = logging.getLogger(__name__)
 reactor: Any = twisted_reactor
@@ -51,21 +51,29 @@ WATCHDOG_SECONDS = 6.0
 
 @implementer(IPushProducer)
 class Gate:
-    """Twisted closes it while a transport's buffer is full; a sender waits until it is open."""
+    """Twisted closes it while a transport's buffer is full; a sender waits until it is open.
 
-    def __init__(self, unregister: Callable[[], None]) -> None:
+    ``changed`` is told of either: False while it is full, True once it is empty.
+    """
+
+    def __init__(self, unregister: Callable[[], None], changed: Callable[[bool], None] | None = None) -> None:
         self._open = asyncio.Event()
         self._open.set()
         self._unregister: Callable[[], None] | None = unregister
+        self._changed = changed
 
     async def wait(self) -> None:
         await self._open.wait()
 
     def pauseProducing(self) -> None:
         self._open.clear()
+        if self._changed is not None:
+            self._changed(False)
 
     def resumeProducing(self) -> None:
         self._open.set()
+        if self._changed is not None:
+            self._changed(True)
 
     def stopProducing(self) -> None:
         self._open.set()
@@ -244,28 +252,41 @@ class Server(daphne_server.Server):  # type: ignore[misc]
             return None
         inbox = Inbox(lambda: protocol.transport)
         scope.setdefault("asgi", {"version": "3.0"})
-        running = self.application(scope, inbox.get, partial(self.handle_reply, protocol))
-        self.connections[protocol]["application_instance"] = asyncio.ensure_future(running)
+        running = asyncio.ensure_future(self.application(scope, inbox.get, partial(self.handle_reply, protocol)))
+        self.connections[protocol]["application_instance"] = running
+        if isinstance(protocol, WebSocketConnection):
+            # A socket that nobody serves would stay for as long as its client says a word now and then.
+            running.add_done_callback(lambda ended: protocol.application_ended(_code(ended)))
         return inbox
 
     async def handle_reply(self, protocol: Any, message: Message) -> None:
-        """Send one message once the client has room for it."""
+        """Send one message once the client has room for it; the closing of a socket at once.
+
+        That is short, and from there on the socket has a time limit: one that does not read cannot hold it off.
+        """
         gate = self._gate(protocol)
         if gate is not None:
-            await gate.wait()
+            closes = message["type"] == "websocket.close"
+            if not closes:
+                await gate.wait()
             last_chunk = message["type"] == "http.response.body" and not message.get("more_body", False)
-            if last_chunk or message["type"] == "websocket.close":
+            if last_chunk or closes:
                 # Twisted complains about a producer that outlives its response.
                 self._gates.pop(protocol, gate).leave()
-        if self.connections.get(protocol, {"disconnected": True}).get("disconnected"):
+        if self._is_over(protocol):
             # Nothing is sent and nothing waits: an endless answer must still let its own cancellation in.
             await asyncio.sleep(0)
             return
         await super().handle_reply(protocol, message)
 
+    def _is_over(self, protocol: Any) -> bool:
+        if self.connections.get(protocol, {"disconnected": True}).get("disconnected"):
+            return True
+        return isinstance(protocol, WebSocketConnection) and protocol.closing
+
     def _gate(self, protocol: Any) -> Gate | None:
         gate = self._gates.get(protocol)
-        if gate is not None or self.connections.get(protocol, {"disconnected": True}).get("disconnected"):
+        if gate is not None or self._is_over(protocol):
             return gate
         if isinstance(protocol, Request):
             if protocol.channel is None or protocol.finished:
@@ -274,7 +295,7 @@ class Server(daphne_server.Server):  # type: ignore[misc]
             protocol.registerProducer(gate, True)
         else:
             transport = protocol.transport
-            gate = Gate(transport.unregisterProducer)
+            gate = Gate(transport.unregisterProducer, protocol.has_room)
             # The HTTP connection it began as is still registered, and would let everything through.
             transport.unregisterProducer()
             transport.registerProducer(gate, True)
@@ -283,13 +304,22 @@ class Server(daphne_server.Server):  # type: ignore[misc]
 
     def protocol_disconnected(self, protocol: Any) -> None:
         gate = self._gates.pop(protocol, None)
-        if gate is not None:
+        if isinstance(protocol, WebSocketConnection) and gate is not None:
+            gate.leave()  # what is written may still go out, and then nothing holds the connection open
+        elif gate is not None:
             gate.stopProducing()
         if protocol in self.connections:
             super().protocol_disconnected(protocol)
 
     def kill_all_applications(self) -> None:
         """Do nothing: ``halt`` has ended them, and waited."""
+
+
+def _code(ended: asyncio.Future[None]) -> int:
+    """Why a socket is closed whose application has ended (RFC 6455, 7.4.1): going away, an error, or normally."""
+    if ended.cancelled():
+        return 1001
+    return 1000 if ended.exception() is None else 1011
 
 
 async def _in_time(work: Callable[[], Coroutine[Any, Any, None]] | None) -> None:

@@ -13,6 +13,8 @@ import time
 from typing import Any, Final
 from urllib.parse import unquote
 
+# Before anything else of Twisted: it installs the asyncio reactor.
+import daphne.server  # noqa: F401  # isort: skip
 from twisted.internet import reactor as twisted_reactor
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol
@@ -26,17 +28,23 @@ reactor: Any = twisted_reactor
 
 #: Seconds in which the other side may close as well, once we have.
 CLOSE_SECONDS: Final = 5.0
+#: Frames that one message may come in: each costs time, also one without content.
+MOST_FRAMES: Final = 256
+logger = logging.getLogger(__name__)
 #: It would tell of each message, and of what strangers send.
 _SILENT = logging.getLogger("lerix_web.websocket.protocol")
 _SILENT.disabled = True
 _MESSAGES: Final = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
+#: How a pong begins, as the protocol writes it.
+_PONG: Final = bytes((0x80 | Opcode.PONG,))
 
 
 class WebSocketConnection(Protocol):
     """One connection that asked for a WebSocket. `server` is daphne's, `limit` the bytes of a message.
 
     The application gets websocket.connect, websocket.receive and websocket.disconnect, and sends websocket.accept,
-    websocket.send and websocket.close, as ASGI says.
+    websocket.send and websocket.close, as ASGI says. It gets websocket.disconnect as soon as nothing more can come, and
+    `closing` is set once nothing more can be sent; the connection itself is gone CLOSE_SECONDS later at the latest.
     """
 
     application_type = "websocket"
@@ -48,31 +56,50 @@ class WebSocketConnection(Protocol):
         self._wire = ServerProtocol(max_size=limit, logger=_SILENT)
         self._accepting: Response | None = None
         self._inbox: asyncio.Queue[dict[str, Any]] | None = None
-        # What has come of a message that is sent in several frames, and whether it is text.
-        self._parts: list[bytes] = []
+        # What has come of a message that is sent in several frames, in how many, and whether it is text.
+        self._parts = bytearray()
+        self._frames = 0
         self._is_text = False
+        # Whether the transport holds as much as it shall; the newest pong that has to wait for it.
+        self._full = False
+        self._pong: bytes | None = None
+        self.closing = False
         self._since = self._heard = self._pinged = time.monotonic()
         self._ending: Any = None
 
     # Twisted's side
 
     def dataReceived(self, data: bytes) -> None:
-        """Bytes came."""
-        self._heard = time.monotonic()
-        self._wire.receive_data(data)
-        for event in self._wire.events_received():
-            if isinstance(event, Frame):
-                self._take(event)
-            elif isinstance(event, Request):
-                self._begin(event)
-        self._flush()
+        """Bytes came. Whatever goes wrong ends this connection, and is logged by its kind only."""
+        try:
+            self._receive(data)
+        except Exception as error:
+            # Here and not by Twisted: the first bytes come through daphne, which would leave the connection open.
+            self._give_up(error)
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         """The connection is gone, by whomever."""
         if self._ending is not None and self._ending.active():
             self._ending.cancel()
-        self._wire.receive_eof()
-        self._leave()
+        self.transport, self.closing = None, True
+        try:
+            self._wire.receive_eof()
+        finally:
+            self._leave()
+
+    def _receive(self, data: bytes) -> None:
+        self._heard = time.monotonic()
+        if self._accepting is not None:
+            # Nothing may be said before the answer to the request, and no pong may get ahead of it.
+            self._refuse(400)
+        else:
+            self._wire.receive_data(data)
+            for event in self._wire.events_received():
+                if isinstance(event, Frame):
+                    self._take(event)
+                elif isinstance(event, Request):
+                    self._begin(event)
+        self._write(self._with_room(self._wire.data_to_send()))
 
     def _begin(self, request: Request) -> None:
         response = self._wire.accept(request)
@@ -111,42 +138,87 @@ class WebSocketConnection(Protocol):
         # Pings and the closing are answered by the protocol; a broken order of frames has failed there as well.
         if frame.opcode not in _MESSAGES or self._inbox is None:
             return
-        if frame.opcode != Opcode.CONT:
-            self._is_text = frame.opcode == Opcode.TEXT
-        self._parts.append(bytes(frame.data))
-        if not frame.fin:
+        if frame.fin and frame.opcode is not Opcode.CONT:
+            self._deliver(bytes(frame.data), frame.opcode is Opcode.TEXT)
             return
-        content = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts.clear()
-        if not self._is_text:
+        if frame.opcode is not Opcode.CONT:
+            self._frames, self._is_text = 0, frame.opcode is Opcode.TEXT
+        self._frames += 1
+        if self._frames > MOST_FRAMES:
+            self._fail(1008)
+            return
+        self._parts += frame.data
+        if frame.fin:
+            content, self._parts = bytes(self._parts), bytearray()
+            self._deliver(content, self._is_text)
+
+    def _deliver(self, content: bytes, is_text: bool) -> None:
+        if self._inbox is None:
+            return
+        if not is_text:
             self._inbox.put_nowait({"type": "websocket.receive", "bytes": content})
             return
         try:
             self._inbox.put_nowait({"type": "websocket.receive", "text": content.decode()})
         except UnicodeDecodeError:
-            self._wire.fail(1007)
+            self._fail(1007)
+
+    def _fail(self, code: int) -> None:
+        self._wire.fail(code)
+        # At once: what came in the same piece after this is not for the application any more.
+        self._leave()
+
+    def _give_up(self, error: Exception) -> None:
+        logger.warning("A socket failed: %s.", type(error).__name__)
+        if self.transport is not None:
+            self.transport.abortConnection()
+
+    def _with_room(self, pieces: list[bytes]) -> list[bytes]:
+        """Leave out pongs for which there is no room, but for the newest one; nothing else is written unasked.
+
+        Of several pings the last may be answered alone (RFC 6455, 5.5.3). To answer all would keep in memory whatever
+        a client that does not read cares to send.
+        """
+        if not pieces or not (self._full or self.closing):
+            return pieces
+        pongs = [piece for piece in pieces if piece[:1] == _PONG]
+        if pongs:
+            self._pong = pongs[-1]
+        return [piece for piece in pieces if piece[:1] != _PONG]
+
+    def has_room(self, room: bool) -> None:
+        """The transport's buffer is full, or (True) empty again."""
+        self._full = not room
+        if room and self._pong is not None and self._wire.state is OPEN and self.transport is not None:
+            pong, self._pong = self._pong, None
+            self.transport.write(pong)
 
     def _flush(self) -> None:
+        self._write(self._wire.data_to_send())
+
+    def _write(self, pieces: list[bytes]) -> None:
         """Write what the protocol has to send; an empty piece means that nothing more will come."""
         transport = self.transport
         if transport is None:
             return
-        pieces = self._wire.data_to_send()
         over = bool(pieces) and not pieces[-1]
         if content := [piece for piece in pieces if piece]:
             transport.writeSequence(content)
+        if (over or self._wire.close_expected()) and not self.closing:
+            self.closing = True
+            self._ending = reactor.callLater(CLOSE_SECONDS, transport.abortConnection)
         if over:
             transport.loseConnection()
-        if (over or self._wire.close_expected()) and self._ending is None:
-            self._ending = reactor.callLater(CLOSE_SECONDS, transport.abortConnection)
+            self._leave()
 
     def _leave(self) -> None:
         inbox, self._inbox = self._inbox, None
+        self._accepting = None  # there is nobody left to answer
         if self in self._server.connections:
             self._server.protocol_disconnected(self)
         if inbox is not None:
-            code = self._wire.close_code
-            inbox.put_nowait({"type": "websocket.disconnect", "code": 1006 if code is None else code})
+            said = self._wire.close_rcvd
+            inbox.put_nowait({"type": "websocket.disconnect", "code": 1006 if said is None else said.code})
 
     # The server's side
 
@@ -187,14 +259,37 @@ class WebSocketConnection(Protocol):
 
     def handle_exception(self, exception: BaseException) -> None:
         """The application failed; daphne has logged it."""
+        self.application_ended(1011)
+
+    def application_ended(self, code: int) -> None:
+        """Close with this code, unless that is under way: nobody else would ever do it, nor take what still comes."""
+        try:
+            self._end(code)
+        except Exception as error:
+            self._give_up(error)
+
+    def check_timeouts(self) -> None:
+        """Called every two seconds, by daphne for all connections: what goes wrong with one is not for the others."""
+        try:
+            self._look()
+        except Exception as error:
+            self._give_up(error)
+
+    def _end(self, code: int) -> None:
+        if self.closing:
+            return
         if self._accepting is not None:
             self._refuse(500)
         elif self._wire.state is OPEN:
-            self._wire.fail(1011)
+            if self._full:
+                self.transport.abortConnection()  # its client does not read: it would not see the code either
+                return
+            self._wire.fail(code)
         self._flush()
 
-    def check_timeouts(self) -> None:
-        """Called every two seconds."""
+    def _look(self) -> None:
+        if self.closing:
+            return  # that has a time limit of its own
         now, server = time.monotonic(), self._server
         if self._accepting is not None:
             if now - self._since > server.websocket_connect_timeout:

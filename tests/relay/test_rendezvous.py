@@ -31,7 +31,9 @@ class Socket:
         self.task = asyncio.create_task(place(scope or SCOPE, self._in.get, self._send))
 
     async def _send(self, event: Any) -> None:
-        await self.reads.wait()
+        # As the server does it: the first answer and a closing wait for nobody.
+        if event["type"] == "websocket.send":
+            await self.reads.wait()
         self._out.put_nowait(dict(event))
 
     def say(self, message: Message | bytes) -> None:
@@ -162,6 +164,19 @@ async def test_a_socket_that_says_nothing_is_not_waited_for(monkeypatch: pytest.
     monkeypatch.setattr(rendezvous, "AUTH_SECONDS", 0.05)
     async with place() as made:
         assert await Socket(made).closed() == Code.REFUSED
+
+
+async def test_a_stranger_that_reads_nothing_keeps_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendezvous, "AUTH_SECONDS", 0.05)
+    monkeypatch.setattr(rendezvous, "MOST_STRANGERS", 1)
+    async with place() as made:
+        silent = Socket(made)
+        silent.reads.clear()
+        assert (await silent.event())["type"] == "websocket.accept"
+        assert await Socket(made).closed() == Code.TOO_MANY
+        assert await silent.closed() == Code.REFUSED
+        await silent.task
+        await Socket(made).join(PHONE, Role.REMOTE)
 
 
 async def test_a_crowd_of_strangers_is_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,7 +99,7 @@ async def http(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
-    """/send floods the client, /ignore reads nothing until /facts says so, /echo answers."""
+    """/send floods the client, /echo answers; /bye, /end and /raise close, return or fail after the first message."""
     await receive()
     await send({"type": "websocket.accept"})
     if scope["path"] == "/send":
@@ -115,8 +115,15 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
             facts["cancelled"] += 1
             return
         facts["taken"] += 1
-        if scope["path"] == "/echo":
-            await send({"type": "websocket.send", "text": message["text"]})
+        match scope["path"]:
+            case "/echo":
+                await send({"type": "websocket.send", "text": message["text"]})
+            case "/bye":
+                await send({"type": "websocket.close", "code": 4001})
+            case "/end":
+                return
+            case "/raise":
+                raise ValueError("at once")
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
