@@ -44,6 +44,7 @@ from relay.api.messages import (
     update_to_json,
 )
 from relay.api.states import AccountState, Info, Opened, entries_from_json
+from relay.authorities import trusted
 
 T = TypeVar("T")
 
@@ -265,8 +266,9 @@ class BrokerClient:
         return httpx.AsyncClient(
             base_url=self.address,
             transport=self._transport,
-            # No proxy and no certificates from the environment: the connection is the one that the address says.
+            # No proxy of the environment: the connection is the one that the address says.
             trust_env=False,
+            verify=trusted(),
             follow_redirects=False,
             headers=headers,
             timeout=httpx.Timeout(connect=limits.connect, write=limits.write, read=limits.read, pool=limits.connect),

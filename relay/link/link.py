@@ -26,6 +26,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from connections.secrets import Secret
 from relay.account.keys.device import DeviceKeys, Role
 from relay.api import PARENT_HEADER
+from relay.authorities import trusted
 from relay.protocol import link as wire
 from relay.protocol.errors import FrameMalformed, ProtocolError
 from relay.protocol.link import PATH, Code, Message, Type
@@ -318,6 +319,7 @@ class Link:
             close_timeout=2,
             max_size=MAX_SIZE,
             max_queue=MAX_QUEUE,
+            ssl=trusted() if url.startswith("wss:") else None,
             compression=None,
             ping_interval=None,
             proxy=None,
