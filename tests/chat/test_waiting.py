@@ -284,6 +284,7 @@ async def test_stop_ends_an_answer_that_had_waited(mac: KeepingPath) -> None:
         answer = await write(mac)
         mac.be(READY)
         await until(lambda: feeds.live.get(answer.pk))
+        await until(lambda: mac.asked)
         feeds.live[answer.pk].stop()
         await is_in(answer, State.STOPPED)
         await quiet()
