@@ -82,7 +82,10 @@ def thousands(count: int) -> str:
 @register.filter
 def moment(value: datetime, before: str = "at") -> str:
     """Return a time as one says it: "at 14:05" today, "on Tue 3 Mar, 14:05" on another day."""
-    local = timezone.localtime(value)
+    try:
+        local = timezone.localtime(value)
+    except OverflowError:  # at the end of the calendar there is no local time
+        return f"{before} {value:%Y}"
     if local.date() == timezone.localdate():
         return f"{before} {local:%H:%M}"
     return f"{'on' if before == 'at' else before} {local:%a} {local.day} {local:%b, %H:%M}"
