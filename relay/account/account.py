@@ -84,6 +84,11 @@ class Account:
         return self._desk.relay_member()
 
     @property
+    def leaving(self) -> bool:
+        """Whether this device is being signed out at this moment."""
+        return self._desk.leaving
+
+    @property
     def trusted(self) -> bool:
         """Whether what the broker said last was believed: no other history, nothing withheld, no new signing key."""
         return self._desk.said.doubt is None

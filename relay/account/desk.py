@@ -93,6 +93,8 @@ class Desk:
         #: Set when there is a reason to ask the broker before its time.
         self.wake = asyncio.Event()
         self.said = Said()
+        #: This device is being signed out: what it knew goes one thing after another.
+        self.leaving = False
         #: The right of this device at the broker; in memory only.
         self.session: Session | None = None
         self.fixed = normalise(fixed_address) if fixed_address else ""

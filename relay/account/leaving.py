@@ -126,12 +126,16 @@ async def _last(desk: Desk) -> Member | None:
 
 async def _forget(desk: Desk) -> None:
     desk.pendings.clear()
-    # First of all nobody is served or asked any more: a disk, a keyring or the broker may take their time.
-    desk.forget_said()
-    desk.changed.set()
-    await desk.vault.erase()
-    desk.forget_said()
-    desk.changed.set()
+    desk.leaving = True
+    try:
+        # First of all nobody is served or asked any more: a disk, a keyring or the broker may take their time.
+        desk.forget_said()
+        desk.changed.set()
+        await desk.vault.erase()
+        desk.forget_said()
+    finally:
+        desk.leaving = False
+        desk.changed.set()
     await desk.find_place()
     desk.wake.set()
 

@@ -17,6 +17,7 @@ from relay.host.offer import Offer
 from relay.host.pages import Pages
 from relay.link.host import Host
 from relay.link.link import Connect, Identity, Link, Phase, Timing
+from relay.link.remote import GONE
 from relay.member import Member
 from relay.protocol.link import Code, Message, Type
 
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two looks at what is too old.
 SWEEP_SECONDS: Final = 10.0
+#: Seconds in which the remotes that are connected are told of an end, before the broker is.
+LAST_WORDS_SECONDS: Final = 0.3
 #: After these nobody may be served any longer, until the link is ready again.
 _ENDING: Final = frozenset({Code.REVOKED, Code.NO_PLAN, Code.REFUSED})
 
@@ -302,7 +305,9 @@ class _Served:
 
     async def end(self, code: Code) -> None:
         """Say why it is over, and leave."""
-        self.host.expel(code=code)
+        # What the remotes read is stopped, so none may wait for the rest of it, whatever they are told of this host.
+        self.host.expel(code=code if code in GONE else Code.REFUSED)
+        await self.host.said_goodbye(LAST_WORDS_SECONDS)
         await self.link.leave(code)
         self._task.cancel()
         await asyncio.wait({self._task}, timeout=1)

@@ -161,6 +161,11 @@ class Host:
         if remote is None:
             self.link_down()
 
+    async def said_goodbye(self, seconds: float) -> None:
+        """Wait until the devices of routes that were ended have been told, so long at most."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+
     def sweep(self) -> None:
         """Let go of sessions that lost their device too long ago. To be called a few times a minute."""
         now = self._clock()

@@ -255,6 +255,8 @@ class RelaySwitch:
 
     def _why_not(self) -> Reason | None:
         plan = self._account.view.plan
+        if self._account.leaving:
+            return Reason.SIGNED_OUT
         if not self._account.trusted:
             return Reason.ACCOUNT
         if self._account.view.signed_in and self._account.member is None:

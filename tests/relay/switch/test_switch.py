@@ -39,6 +39,7 @@ class SignedIn(FakeAccount):
     def __init__(self, account: bytes | None = ACCOUNT) -> None:
         super().__init__(replace(SIGNED_IN, plan=PRO) if account else SIGNED_OUT)
         self.trusted = True
+        self.leaving = False
         self.account = account
 
     @property

@@ -1,0 +1,54 @@
+"""Both ends of the relay over lines that are cut all the time: nothing is lost, and nothing is asked for twice."""
+
+import asyncio
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.relay.client.test_real_relay import Ends, ends, text
+from tests.relay.link.wire import soon
+from tests.relay.proof.lines import Line
+from tests.serving import BrokerProcess
+from tests.upstream import RESPONSES, Reply, Upstream
+
+WORDS = [f"word{number} " for number in range(150)]
+
+
+def over(both: Ends, host: Line, remote: Line) -> None:
+    """Lead each end over its own line; before either has dialled."""
+    for name, line in (("mac", host), ("phone", remote)):
+        member = both.members[name]
+        assert member is not None
+        both.members[name] = replace(member, broker=line.url)
+
+
+@pytest.mark.parametrize(
+    ("host_cut", "remote_cut", "delay"),
+    [(0.15, None, 0.0), (None, 0.15, 0.0), (0.35, 0.25, 0.01)],
+    ids=["the Mac's line", "the other one's line", "both, and slow"],
+)
+async def test_an_answer_over_lines_that_are_cut_all_the_time_is_whole_and_was_asked_for_once(
+    broker: BrokerProcess, tmp_path: Path, host_cut: float | None, remote_cut: float | None, delay: float
+) -> None:
+    with ExitStack() as stack:
+        up = stack.enter_context(Upstream())
+        up.sign_in(tmp_path / "codex")
+        host, remote = (stack.enter_context(Line(broker.port)) for _ in range(2))
+        async with ends(broker, up, tmp_path / "codex") as both:
+            over(both, host, remote)
+            path = await both.ready()
+            up.reply(Reply(chunks=WORDS, delay=0.015))
+            host.delay = remote.delay = delay
+            came: list[str] = []
+            with ExitStack() as cutting:
+                for line, seconds in ((host, host_cut), (remote, remote_cut)):
+                    if seconds is not None:
+                        cutting.enter_context(line.cutting(seconds))
+                reading = asyncio.create_task(text(path, came))
+                await soon(lambda: up.to(RESPONSES))
+                await asyncio.wait({reading}, timeout=3)
+            assert await reading == "".join(WORDS)
+            assert host.cuts + remote.cuts >= 5
+    assert len(up.to(RESPONSES)) == up.turns == 1
