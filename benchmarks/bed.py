@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +21,16 @@ from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlencode
 
+import httpx
+
 from benchmarks.wire import Connection, Follower, request
 from tests.serving import ROOT, LerixProcess
 from tests.upstream.accounts import Accounts
 from tests.upstream.home import write_session
 
 MODEL: Final = "gpt-6-sol"
+#: What a page's own requests carry.
+OWN: Final = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "cors", "sec-fetch-dest": "empty"}
 # Each tab of ours is a browser of its own.
 _browsers = itertools.count(1)
 
@@ -44,10 +48,43 @@ class Figure:
     met: bool | None = None
 
 
-class Bed:
-    """Both processes, with an account signed in and one model switched on; a context manager."""
+class Served:
+    """A running Lerix as its pages see it. `access` is the path that its questions go by."""
 
-    def __init__(self) -> None:
+    def __init__(self, lerix: LerixProcess, access: str) -> None:
+        self.lerix = lerix
+        self.access = access
+        self.cookie = ""
+
+    def headers(self, browser: int = 0) -> dict[str, str]:
+        """What a page's own requests carry. Lerix tells browsers apart by their cookies: four streams for each."""
+        return {
+            "host": f"localhost:{self.lerix.port}",
+            "cookie": f"{self.cookie}; browser={browser}",
+            **OWN,
+            "hx-request": "true",
+        }
+
+    def enter(self, client: httpx.Client) -> None:
+        """Take over the cookie of a client that has used the launch link."""
+        self.cookie = "; ".join(f"{cookie.name}={cookie.value}" for cookie in client.cookies.jar)
+
+    def cpu(self) -> float:
+        """Seconds of processor time that Lerix has used, all threads, user and system."""
+        return cpu_of(self.lerix.pid)
+
+    def memory(self) -> float:
+        """Resident memory of Lerix, in MB (of a million bytes)."""
+        return memory_of(self.lerix.pid) / 1e6
+
+
+class Bed(Served):
+    """Both processes, with an account signed in and one model switched on; a context manager.
+
+    `env` is added to the environment of Lerix.
+    """
+
+    def __init__(self, env: Mapping[str, str] | None = None) -> None:
         self._stack = ExitStack()
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="lerix-benchmark-")))
         self._upstream = subprocess.Popen(
@@ -69,9 +106,9 @@ class Bed:
             "PYTHONDONTWRITEBYTECODE": "",
             # No Codex CLI: a renewal is not part of what is measured.
             "PATH": os.path.dirname(sys.executable),  # noqa: PTH120 - a resolved path would leave the environment
+            **(env or {}),
         }
-        self.lerix = LerixProcess(folder / "home", environment)
-        self.cookie = ""
+        super().__init__(LerixProcess(folder / "home", environment), "codex")
 
     def __enter__(self) -> Self:
         try:
@@ -99,47 +136,24 @@ class Bed:
 
     def _sign_in(self) -> None:
         with self.lerix.client() as client:
-            self.cookie = "; ".join(f"{cookie.name}={cookie.value}" for cookie in client.cookies.jar)
-            own = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "cors", "sec-fetch-dest": "empty"}
+            self.enter(client)
             models = "/settings/connections/codex/models/"
-            client.get(models, headers=own).raise_for_status()
+            client.get(models, headers=OWN).raise_for_status()
             choice = {"model": MODEL, "enabled": "on"}
-            client.post(f"{models}switch/", data=choice, headers=own).raise_for_status()
-
-    def headers(self, browser: int = 0) -> dict[str, str]:
-        """What a page's own requests carry. Lerix tells browsers apart by their cookies: four streams for each."""
-        return {
-            "host": f"localhost:{self.lerix.port}",
-            "cookie": f"{self.cookie}; browser={browser}",
-            "sec-fetch-site": "same-origin",
-            "sec-fetch-mode": "cors",
-            "sec-fetch-dest": "empty",
-            "hx-request": "true",
-        }
-
-    def cpu(self) -> float:
-        """Seconds of processor time that Lerix has used, all threads, user and system."""
-        fields = Path(f"/proc/{self.lerix.pid}/stat").read_text("ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def memory(self) -> float:
-        """Resident memory of Lerix, in MB (of a million bytes)."""
-        status = Path(f"/proc/{self.lerix.pid}/status").read_text("ascii")
-        found = re.search(r"VmRSS:\s+(\d+) kB", status)
-        return int(found[1]) * 1024 / 1e6 if found else 0.0
+            client.post(f"{models}switch/", data=choice, headers=OWN).raise_for_status()
 
 
 @dataclass
 class Tab:
     """A page of Lerix that shows one chat: its event stream, and a connection for what it sends."""
 
-    bed: Bed
+    bed: Served
     chat: str
     stream: Follower
     posts: Connection
 
     @classmethod
-    async def open(cls, bed: Bed, chat: str | None = None, at: str = "") -> Tab:
+    async def open(cls, bed: Served, chat: str | None = None, at: str = "") -> Tab:
         """Open a chat and follow it; with `chat` None begin one, and wait until its first answer is complete."""
         posts = await Connection.open(bed.lerix.port)
         end = not chat
@@ -213,10 +227,22 @@ def question(kind: str, tokens: int, rate: float = 0, think: float = 0) -> str:
     return json.dumps({"kind": kind, "tokens": tokens, "rate": rate, "think": think})
 
 
-def _form(bed: Bed, path: str, text: str) -> bytes:
-    fields = {"text": text, "key": str(uuid.uuid4()), "access": "codex", "model": MODEL, "effort": ""}
+def _form(bed: Served, path: str, text: str) -> bytes:
+    fields = {"text": text, "key": str(uuid.uuid4()), "access": bed.access, "model": MODEL, "effort": ""}
     headers = {**bed.headers(), "content-type": "application/x-www-form-urlencoded"}
     return request("POST", path, headers, urlencode(fields).encode())
+
+
+def cpu_of(process: int) -> float:
+    """Seconds of processor time that a process has used, all threads, user and system."""
+    fields = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_of(process: int) -> int:
+    """Resident memory of a process, in bytes."""
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text("ascii"))
+    return int(found[1]) * 1024 if found else 0
 
 
 def quantile(values: Sequence[float], part: float) -> float:

@@ -2,10 +2,11 @@
 
 The stand-in of the tests checks everything and breaks on purpose; this one only keeps time. A question is JSON,
 
-    {"kind": "stamped", "prose", "code", "table" or "mixed", "tokens": 1000, "rate": 60, "think": 0.2}
+    {"kind": "stamped", "prose", "code", "table", "mixed" or "bulk", "tokens": 1000, "rate": 60, "think": 0.2}
 
 with `rate` in tokens a second (0: as fast as it can) and `think` in seconds before the first. Each token of a stamped
-answer is `@µs@`, the system's monotonic clock at the moment it was sent, which all processes read alike.
+answer is `@µs@`, the system's monotonic clock at the moment it was sent, which all processes read alike. Those of a
+bulk answer are 16,000 characters each, so that bytes are what it costs.
 
     python -m benchmarks.upstream      prints its port and serves until its standard input ends
 """
@@ -17,6 +18,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Any, Final
 
 from benchmarks.answers import tokens
@@ -24,6 +26,8 @@ from tests.upstream.catalogue import Models
 
 # So many events at most are written in one piece when an answer comes as fast as it can.
 _BATCH: Final = 32
+
+BULK: Final = "0123456789abcdef" * 1000
 
 _PLACE: Final = {"item_id": "msg_0123456789abcdef", "output_index": 0, "content_index": 0}
 
@@ -76,8 +80,13 @@ async def _answer(writer: asyncio.StreamWriter, asked: dict[str, Any]) -> None:
         + _event("response.output_item.added", output_index=0, item=item)
     )
     await asyncio.sleep(float(plan["think"]))
-    stamped = plan["kind"] == "stamped"
-    source = _stamps() if stamped else iter(tokens(plan["kind"], count))
+    match plan["kind"]:
+        case "stamped":
+            source = _stamps()
+        case "bulk":
+            source = repeat(BULK)
+        case kind:
+            source = iter(tokens(kind, count))
     said: list[str] = []
     begin = time.monotonic()
     while len(said) < count:
