@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from asgiref.sync import sync_to_async
@@ -13,6 +13,7 @@ from django.conf import settings
 import lerix_web
 from chat import visits
 from connections import catalogues, extras
+from connections.catalogue import Model
 from connections.codex.path import CodexPath
 from connections.paths import paths
 from connections.visitor import Visitor
@@ -23,7 +24,7 @@ from relay.account.account import Account
 from relay.client.path import RelayPath, key_of
 from relay.client.service import RelayClient
 from relay.host.adapter import django_under
-from relay.host.offer import Offer, enabled_models
+from relay.host.offer import Offer
 from relay.host.pages import ASSETS, VERSION, Pages
 from relay.host.service import Reason, RelayHost
 from relay.host.turns import Turns
@@ -40,9 +41,13 @@ REMOTE_URLS = "lerix_web.urls.remote"
 def connect(account: Account, codex: CodexPath, user_agent: str) -> None:
     """Make the relay of this process, once: the host that serves the Codex session, its switch and its card."""
 
-    def make_host(member: Callable[[], Member | None], why_not: Callable[[], Reason | None]) -> RelayHost:
+    def make_host(
+        member: Callable[[], Member | None],
+        why_not: Callable[[], Reason | None],
+        models: Callable[[], Awaitable[Sequence[Model]]],
+    ) -> RelayHost:
         turns = Turns(codex, noted=partial(catalogues.note_answer, codex))
-        offer = Offer(codex, turns, partial(enabled_models, codex))
+        offer = Offer(codex, turns, models)
         return RelayHost(
             offer,
             django_under(REMOTE_URLS),

@@ -1,9 +1,11 @@
 """What a host answers remotes. Only requests that came through `relay.host.adapter` get an answer but 404."""
 
-from typing import Any
+import asyncio
+from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 
+from connections.changes import heard
 from connections.errors import AccessError
 from relay.answers import BOOT, FROM, error_document
 from relay.errors import AskUnreadable, HostError, NotOffered, RequestUnknown
@@ -11,6 +13,9 @@ from relay.host.asking import AskMalformed, ModelNotOffered, read_ask
 from relay.host.offer import models_document, state_document
 from relay.host.relayed import Relayed
 from relay.host.turns import MOST_SPOOLED, Reading, Turn
+
+#: Seconds by which the answer to a remote may begin later, for its question to be asked sooner.
+HEAD_START: Final = 0.02
 
 
 async def state(request: HttpRequest) -> HttpResponse:
@@ -57,7 +62,14 @@ async def _turn(relayed: Relayed, request: HttpRequest) -> Turn:
         raise NotOffered from None
     # Once more, after waiting: the same request may have come twice.
     found = turns.find(name, relayed.digest, None)
-    return found or turns.begin(name, relayed.digest, ask, relayed.keep_lease)
+    if found is None:
+        found = turns.begin(name, relayed.digest, ask, relayed.keep_lease)
+        relayed.attach(found)  # before anything is waited for: giving up stops it from here on
+        # The question goes out first: to begin the answer takes this loop some milliseconds, which it would wait for.
+        bell = asyncio.Event()
+        found.changed.ring(bell)
+        await heard(bell, seconds=HEAD_START)
+    return found
 
 
 def refusal(error: AccessError) -> HttpResponse:

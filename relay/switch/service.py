@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from django.db import DatabaseError
 
+from connections.catalogue import Model
 from connections.changes import Signal, connections_changed, heard
-from connections.models import CatalogueEntry
 from connections.paths import AccessPath
 from connections.status import NextStep
 from relay.account.account import Account
+from relay.host.offer import enabled_models
 from relay.host.service import HostState, Reason, RelayHost
 from relay.member import Member
 from relay.switch.models import RelaySetting
@@ -112,10 +113,16 @@ class StillStored(Exception):
     """It is off, but that could not be stored."""
 
 
+MakeHost = Callable[
+    [Callable[[], Member | None], Callable[[], Reason | None], Callable[[], Awaitable[Sequence[Model]]]], RelayHost
+]
+
+
 class RelaySwitch:
     """The switch of this process. Call `load` before serving, run `run` beside it; all on one event loop.
 
-    `host` is made by the maker with `wanted_member` and `why_not` of this switch; `path` is the access path it offers.
+    `host` is made by the maker with who is signed in, what speaks against serving, and the models that are offered;
+    `path` is the access path it offers.
     """
 
     def __init__(
@@ -123,18 +130,18 @@ class RelaySwitch:
         account: Account,
         path: AccessPath,
         awake: Awake,
-        make_host: Callable[[Callable[[], Member | None], Callable[[], Reason | None]], RelayHost],
+        make_host: MakeHost,
     ) -> None:
         self._account = account
         self._path = path
         self.awake = awake
         self._on_for = ""
         self._keep_awake = False
-        #: How many models are switched on for the path; None until they were counted.
-        self._models: int | None = None
+        #: The models that are switched on for the path; None until they were read.
+        self._models: Sequence[Model] | None = None
         self._bell = asyncio.Event()
         self._storing = asyncio.Lock()
-        self.host = make_host(lambda: account.member, self._why_not)
+        self.host = make_host(lambda: account.member, self._why_not, self.models)
 
     def load(self) -> None:
         """Read what is stored. Once, before anything is served."""
@@ -171,7 +178,7 @@ class RelaySwitch:
             return Obstacle(f"Codex Relay comes with Pro. This account's plan is {account.plan.name}.", Place.ACCOUNT)
         if not status.ready and status.next_step in _BROKEN:
             return Obstacle(f"The Codex session is not ready. {status.sentence}", Place.CODEX)
-        if self._models == 0:
+        if self._models is not None and not self._models:
             return Obstacle("Codex Relay needs a Codex model to offer. Switch one on first.", Place.MODELS)
         return None
 
@@ -181,7 +188,7 @@ class RelaySwitch:
         """Switch the relay on or off. Raises CannotBeOn, NotSaved, and StillStored, where it is off all the same."""
         member = self._account.member
         if on:
-            await self._count()
+            await self._read()
             obstacle = self._obstacle()
             if obstacle is None and member is None:
                 obstacle = Obstacle("The account's devices are not known yet. Try again in a moment.", Place.ACCOUNT)
@@ -237,7 +244,7 @@ class RelaySwitch:
                 self._apply()
                 self.host.refresh()
                 await self._leave_others()
-                await self._count()
+                await self._read()
                 self._apply()
                 now = (self._on_for, self._obstacle())
                 if now != shown:
@@ -264,7 +271,7 @@ class RelaySwitch:
         if plan is not None and not plan.relay:
             return Reason.NO_PLAN
         # Not counted yet: it is about to be.
-        return Reason.NO_MODEL if self._models == 0 else None
+        return Reason.NO_MODEL if self._models is not None and not self._models else None
 
     async def _leave_others(self) -> None:
         """Whoever signs out takes the switch along."""
@@ -274,10 +281,15 @@ class RelaySwitch:
             with contextlib.suppress(StillStored):  # at the next start it is looked at again
                 await self._turn_off()
 
-    async def _count(self) -> None:
-        offered = CatalogueEntry.objects.filter(path=self._path.key, enabled=True, retired=False)
-        with contextlib.suppress(DatabaseError):  # what was counted last holds on
-            self._models = await offered.acount()
+    async def _read(self) -> None:
+        with contextlib.suppress(DatabaseError):  # what was read last holds on
+            self._models = await enabled_models(self._path)
+
+    async def models(self) -> Sequence[Model]:
+        """The models that are offered, as they were when something changed last: asked for each request."""
+        if self._models is None:
+            return await enabled_models(self._path)
+        return self._models
 
 
 async def _tell(news: asyncio.Event) -> None:

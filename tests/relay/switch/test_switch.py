@@ -12,7 +12,6 @@ from typing import Any, cast
 
 import pytest
 from django.db import DatabaseError
-from django.db.models import QuerySet
 
 from connections.changes import Signal, connections_changed
 from connections.models import CatalogueEntry
@@ -101,7 +100,9 @@ class Bench:
         self.path = FakePath(key="codex")
         self.awake = FakeAwake()
 
-        def make(member: Callable[[], Member | None], why_not: Callable[[], Reason | None]) -> RelayHost:
+        def make(
+            member: Callable[[], Member | None], why_not: Callable[[], Reason | None], models: Callable[[], Any]
+        ) -> RelayHost:
             return cast(RelayHost, FakeHost(member, why_not))
 
         self.switch = RelaySwitch(cast(Any, self.account), self.path, self.awake, make)
@@ -322,12 +323,12 @@ async def test_a_database_that_fails_for_a_moment_does_not_end_the_switch(
 ) -> None:
     bench = Bench()
 
-    async def fails(*args: Any, **named: Any) -> int:
+    async def fails(*args: Any, **named: Any) -> list[Any]:
         raise DatabaseError
 
     async with bench.running():
         with monkeypatch.context() as patch:
-            patch.setattr(QuerySet, "acount", fails)
+            patch.setattr(service, "enabled_models", fails)
             bench.account.changed.set()
             await asyncio.sleep(0.1)
         await bench.switch.turn(on=True)
