@@ -2,28 +2,29 @@
    is none to have. */
 
 import { ChannelError } from "../vault/streams.js";
-import { LedAstray, ask, header, readAll } from "./asking.js";
+import { ask, header, readAll } from "./asking.js";
 import { Bar } from "./bar.js";
+import { fill } from "./filling.js";
 import { Frames } from "./frames.js";
-import { heard } from "./heard.js";
 import { MacLink } from "./mac.js";
 import { byUse, first, note } from "./macs.js";
 import { isFile, save } from "./outside.js";
-import { appAddress, macPath, pathInBar, sendPath } from "./paths.js";
-import { Serving } from "./serving.js";
-import { showProgress, showTheme, showTitle, versionNote } from "./shell.js";
-import { Trouble } from "./trouble.js";
+import { macPath, pathInBar, sendPath, showPath } from "./paths.js";
+import { onWaking, showProgress, showTheme, showTitle, versionNote } from "./shell.js";
+import { Trouble, sentenceOf } from "./trouble.js";
 import { WaitingPage } from "./waiting.js";
 import { Patience } from "./words.js";
 
 const MOST_PAGE = 32 * 1024 * 1024;
-const SHOWN_MS = 20_000;
 /* A page that a cut took away is asked for again by itself so often. */
 const MOST_RETRIES = 3;
-const ASTRAY = "Your Mac sent this page to another address, which was not opened. Nothing was lost.";
-const NOT_LOADED = "Your Mac did not give this page. Nothing was lost.";
+/* A Mac that is there gives its page within this time, mostly: until then nothing says that it is waited for. */
+const APPEAR_MS = 800;
 
-/** @typedef {{how: "push" | "replace" | "stay", post?: {body: Uint8Array, type: string}}} Going */
+/**
+ * @typedef {import("./serving.js").Serving} Serving
+ * @typedef {{how: "push" | "replace" | "stay", post?: {body: Uint8Array, type: string}}} Going
+ */
 
 /** Everything that is on the page, for one account. */
 export class App {
@@ -58,10 +59,8 @@ export class App {
     this.#bar = new Bar(bar, { use: (id) => this.#useById(id), takeBack: (id) => this.#takeBack(id) });
     this.#frames = new Frames(place, () => this.#stray());
     window.addEventListener("popstate", () => this.go(pathInBar(), { how: "stay" }));
-    const wake = () => document.hidden || this.#mac?.wake();
-    for (const kind of ["online", "focus", "pageshow"]) window.addEventListener(kind, wake);
+    onWaking(() => this.#mac?.wake());
     window.addEventListener("offline", () => this.#show());
-    document.addEventListener("visibilitychange", wake);
   }
 
   /** Begin with the Mac that was used last, at the address in the bar. */
@@ -125,9 +124,7 @@ export class App {
    */
   #arrive(path, how) {
     this.#path = path;
-    const address = appAddress(path);
-    if (how === "push" && address !== location.pathname + location.hash) history.pushState(null, "", address);
-    else if (how !== "stay" || address !== location.pathname + location.hash) history.replaceState(null, "", address);
+    showPath(path, how);
   }
 
   /**
@@ -137,47 +134,30 @@ export class App {
    * @param {string | null} version of the Mac
    * @param {AbortSignal} signal
    */
-  async #fill({ frame, port }, html, version, signal) {
+  async #fill(taken, html, version, signal) {
     const mac = /** @type {MacLink} */ (this.#mac);
     const typed = await mac.drafts.typed(this.#path).catch(() => "");
-    await new Promise((resolve, reject) => {
-      const late = setTimeout(() => reject(new TypeError("not shown")), SHOWN_MS);
-      /** @type {Serving} */
-      const serving = new Serving(port, (request) => mac.fetch(request), {
-        ...heard({
-          mac,
-          serving: () => serving,
-          isCurrent: () => this.#serving === serving,
-          path: () => this.#path,
-          go: (to, going) => void this.go(to, going),
-          arrive: (to, how) => this.#arrive(to, how),
-          say: (text) => this.#say(text),
-        }),
-        title: ({ title }) => (this.#serving === serving || this.#loading) && showTitle(String(title)),
-        shown: ({ theme, lacking }) => {
-          clearTimeout(late);
-          this.#retries = 0;
-          this.#leave();
-          this.#serving = serving;
-          this.#note = versionNote(mac.name, version, Array.isArray(lacking) ? lacking : []);
-          showTheme(String(theme));
-          note(mac.id, this.#account.macs);
-          this.#any = false;
-          this.#frames.show(frame);
-          if (document.activeElement === document.body || document.activeElement === null) this.#frames.focus();
-          this.#frames.prepare();
-          resolve(undefined);
-        },
-      });
-      signal.addEventListener("abort", () => {
-        clearTimeout(late);
-        if (this.#serving === serving) return;
-        serving.close();
-        frame.element.remove();
-        resolve(undefined);
-      });
-      serving.say({ kind: "page", html, path: this.#path, typed });
-    });
+    const around = {
+      mac,
+      isCurrent: (/** @type {Serving} */ serving) => this.#serving === serving,
+      path: () => this.#path,
+      go: (/** @type {string} */ to, /** @type {Going} */ going) => void this.go(to, going),
+      arrive: (/** @type {string} */ to, /** @type {"push" | "replace"} */ how) => this.#arrive(to, how),
+      say: (/** @type {string} */ text) => this.#say(text),
+      title: showTitle,
+    };
+    const shown = await fill(taken, { html, path: this.#path, typed }, around, signal);
+    if (!shown) return;
+    this.#retries = 0;
+    this.#leave();
+    this.#serving = shown.serving;
+    this.#note = versionNote(mac.name, version, shown.lacking);
+    showTheme(shown.theme);
+    note(mac.id, this.#account.macs);
+    this.#any = false;
+    this.#frames.show(taken.frame);
+    if (document.activeElement === document.body || document.activeElement === null) this.#frames.focus();
+    this.#frames.prepare();
   }
 
   /** The page that was shown is no more: nobody reads for it, nobody speaks for it. */
@@ -205,14 +185,14 @@ export class App {
     const isAway = /** @type {MacLink} */ (this.#mac).state.phase !== "ready";
     if (how === "push" && this.#serving) {
       // What is shown stays: something may be typed there.
-      this.#say(error instanceof LedAstray ? ASTRAY : "The page was not loaded. Nothing was lost. Try again.");
+      this.#say(sentenceOf(error));
     } else if (isAway) {
       this.#wait(path, how);
     } else {
       this.#arrive(path, how);
       this.#leave();
       this.#frames.hide();
-      this.#waiting = new Trouble(error instanceof LedAstray ? ASTRAY : NOT_LOADED, {
+      this.#waiting = new Trouble(sentenceOf(error), {
         again: () => void this.go(path, { how: "stay" }),
         begin: () => void this.go("/", { how: "push" }),
       });
@@ -244,8 +224,8 @@ export class App {
       (text) => text && waiting.fill(text),
       () => {},
     );
+    setTimeout(() => waiting.appear(), APPEAR_MS);
     this.#show();
-    waiting.focus();
   }
 
   /** Bring the line and the waiting page up to date; go on when the Mac is back. */

@@ -27,7 +27,8 @@ async function begin() {
     account = await openAccount();
   } catch (error) {
     const { code, message } = /** @type {{code?: string, message: string}} */ (error);
-    return say("Lerix cannot go on", message, SIGN_IN.has(code ?? "") ? signIn() : reload());
+    const step = SIGN_IN.has(code ?? "") ? signIn() : code === "signing-key-changed" ? compare() : reload();
+    return say("Lerix cannot go on", message, step);
   }
   if (!account) return say("Sign in to open Lerix", "This browser does not belong to an account yet.", signIn());
   if (!account.macs.length) {
@@ -67,4 +68,8 @@ function reload() {
     { type: "button", class: "button button-primary", click: () => location.reload() },
     "Try again",
   );
+}
+
+function compare() {
+  return make("a", { class: "button button-primary", href: "/devices/" }, "Compare the codes");
 }

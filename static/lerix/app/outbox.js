@@ -5,6 +5,7 @@
 
 import { ask, header, readAll } from "./asking.js";
 import { sendsMessage } from "./paths.js";
+import { GONE } from "./serving.js";
 
 const FORM = "application/x-www-form-urlencoded";
 const KEY = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -69,23 +70,28 @@ export class Outbox {
    * @returns {Promise<import("./asking.js").Answer>}
    */
   async send(message, request) {
-    const kept = this.#drafts.keep(message);
+    // A browser that cannot keep it may still send it; then the page gives the text back where that fails.
+    const kept = this.#drafts.keep(message).then(
+      () => true,
+      () => false,
+    );
     if (this.#channel.state.phase === "away") {
-      await kept;
+      if (!(await kept)) throw new TypeError("not kept");
       this.tell.changed();
       return taken(request.path);
     }
     return this.#locked(message.id, async () => {
       const cut = new AbortController();
       const late = setTimeout(() => this.#channel.state.phase !== "ready" && cut.abort("late"), PATIENCE_MS);
-      request.signal?.addEventListener("abort", () => cut.abort("page"), { once: true });
+      // A page that is left has nobody to give the text back to: then the message goes on without it.
+      const onAbort = () => request.signal?.reason !== GONE && cut.abort("page");
+      request.signal?.addEventListener("abort", onAbort, { once: true });
       try {
         const answer = await ask(this.#channel, { ...request, signal: cut.signal });
-        await kept;
-        await this.#drafts.drop(message.id);
+        if (await kept) await this.#drafts.drop(message.id);
         return answer;
       } catch (error) {
-        await kept;
+        if (!(await kept)) throw error;
         if (cut.signal.reason === "page") {
           // The page gives the text back to whoever wrote it.
           await this.#drafts.drop(message.id);

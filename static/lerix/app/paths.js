@@ -36,6 +36,18 @@ export function pathInBar() {
   return macPath(name + (hash.startsWith("#?") ? hash.slice(1) : "")) ?? "/";
 }
 
+/**
+ * Have the address bar name a path.
+ * @param {string} path
+ * @param {"push" | "replace" | "stay"} how
+ */
+export function showPath(path, how) {
+  const address = appAddress(path);
+  const isThere = address === location.pathname + location.hash;
+  if (how === "push" && !isThere) history.pushState(null, "", address);
+  else if (how !== "stay" || !isThere) history.replaceState(null, "", address);
+}
+
 /** @param {string} path */
 export function sendsMessage(path) {
   return SENDS.test(path);

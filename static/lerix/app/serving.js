@@ -2,6 +2,8 @@
 
 import { macPath } from "./paths.js";
 
+/** Why a request is given up where not its page did so: there is no page any more. */
+export const GONE = "gone";
 /* So many requests of one page may run; htmx has one for each element that asks. */
 const MOST_RUNNING = 64;
 /* Not for a page: what belongs to the way here, or would be taken twice. */
@@ -46,7 +48,7 @@ export class Serving {
   close() {
     this.#port.onmessage = null;
     this.#port.close();
-    for (const id of [...this.#running.keys()]) this.#cancel(id);
+    for (const id of [...this.#running.keys()]) this.#cancel(id, GONE);
   }
 
   /** @param {any} message whatever the frame says: it is not trusted to say it well */
@@ -117,11 +119,14 @@ export class Serving {
     }
   }
 
-  /** @param {number} id */
-  #cancel(id) {
+  /**
+   * @param {number} id
+   * @param {string} [reason]
+   */
+  #cancel(id, reason) {
     const running = this.#running.get(id);
     this.#running.delete(id);
-    running?.cut.abort();
+    running?.cut.abort(reason);
     running?.reader?.cancel().catch(() => {});
   }
 

@@ -42,6 +42,16 @@ export function followKeyboard() {
   view.addEventListener("scroll", fit);
 }
 
+/**
+ * When somebody looks at this tab again, or the network is another one.
+ * @param {() => void} wake
+ */
+export function onWaking(wake) {
+  const look = () => document.hidden || wake();
+  for (const kind of ["online", "focus", "pageshow"]) window.addEventListener(kind, look);
+  document.addEventListener("visibilitychange", look);
+}
+
 /** From here on no more scripts: all of them have been loaded. */
 export function closeScripts() {
   const meta = document.createElement("meta");

@@ -1,6 +1,17 @@
 /* The page for a page that could not be had although the Mac is there. */
 
+import { LedAstray } from "./asking.js";
 import { make } from "./view.js";
+
+/**
+ * What went wrong, in a sentence.
+ * @param {unknown} error
+ */
+export function sentenceOf(error) {
+  return error instanceof LedAstray
+    ? "Your Mac sent this page to another address, which was not opened. Nothing was lost."
+    : "Your Mac did not give this page. Nothing was lost. Try again.";
+}
 
 /** Says what happened, and offers to try again. */
 export class Trouble {

@@ -65,11 +65,13 @@ export class WaitingPage {
       this.#said,
       this.#letters,
     );
+    this.element.hidden = true;
   }
 
   /** @param {Scene} scene */
   update({ name, state, messages, others }) {
     const final = finalReason(state);
+    if (final || state.phase === "away") this.appear();
     const here = state.phase === "ready";
     this.#heading.textContent = final ? final.heading : state.phase === "away" ? `${name} is away` : name;
     set(this.#reason, final?.sentence ?? reason(name, state));
@@ -95,7 +97,14 @@ export class WaitingPage {
     this.#acts.typed(this.#field.value);
   }
 
-  focus() {
+  /** Be seen. Before, there may be hope that a page comes at once. */
+  appear() {
+    if (!this.element.hidden) return;
+    this.element.hidden = false;
+    this.#focus();
+  }
+
+  #focus() {
     if (!matchMedia("(pointer: coarse)").matches) this.#field.focus();
   }
 
@@ -118,7 +127,7 @@ export class WaitingPage {
       text === null ? "It is too late to take this message back: it was sent a moment ago." : "Taken back.",
     );
     if (text !== null) this.fill(text);
-    this.focus();
+    this.#focus();
   }
 }
 
