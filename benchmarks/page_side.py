@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Frame, Page, sync_playwright
 
 from benchmarks.bed import Bed, Figure, median, ms, quantile, question
 from tests.browser.conftest import FLAGS, chromium_path
@@ -61,7 +61,8 @@ PROBE = """
 
 
 @contextmanager
-def _browser() -> Iterator[Browser]:
+def browsing() -> Iterator[Browser]:
+    """Run Chromium or Chrome. Raises RuntimeError where there is neither."""
     path = chromium_path()
     if path is None:
         raise RuntimeError("Chromium or Chrome is needed, and neither is installed (Debian: apt install chromium)")
@@ -73,7 +74,8 @@ def _browser() -> Iterator[Browser]:
         browser.close()
 
 
-def _page(browser: Browser, bed: Bed) -> Page:
+def local_page(browser: Browser, bed: Bed) -> Page:
+    """Open the start page on the computer itself, with the probe in it."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     context.add_init_script(PROBE)
     name, _, value = bed.cookie.partition("=")
@@ -83,13 +85,15 @@ def _page(browser: Browser, bed: Bed) -> Page:
     return page
 
 
-def _send(page: Page, text: str) -> None:
+def send(page: Page | Frame, text: str) -> None:
+    """Type a message and press Enter."""
     field = page.get_by_role("textbox", name="Message")
     field.fill(text)
     field.press("Enter")
 
 
-def _complete(page: Page, count: int, seconds: float = 30) -> None:
+def complete(page: Page | Frame, count: int, seconds: float = 30) -> None:
+    """Wait until so many answers are whole."""
     page.locator("article.message-assistant[aria-busy=false]").nth(count - 1).wait_for(
         state="attached", timeout=seconds * 1000
     )
@@ -98,16 +102,16 @@ def _complete(page: Page, count: int, seconds: float = 30) -> None:
 def enter(bed: Bed, *, quick: bool) -> list[Figure]:
     """From the key Enter to the painted first token, with an upstream that answers at once."""
     found: dict[str, list[float]] = {"in a chat": [], "in a new chat": []}
-    with _browser() as browser:
-        page = _page(browser, bed)
+    with browsing() as browser:
+        page = local_page(browser, bed)
         for number in range(15 if quick else 60):
             new = number % 6 == 0
             if new:
                 page.goto(bed.lerix.url)
                 page.wait_for_timeout(300)
             page.evaluate("probe.watch()")
-            _send(page, question("stamped", 10, 40))
-            _complete(page, number % 6 + 1)
+            send(page, question("stamped", 10, 40))
+            complete(page, number % 6 + 1)
             page.wait_for_timeout(100)
             times = page.evaluate("[probe.pressed, probe.seen]")
             found["in a new chat" if new else "in a chat"].append((times[1] - times[0]) / 1000)
@@ -123,16 +127,16 @@ def long_answer(bed: Bed, *, quick: bool) -> list[Figure]:
     """Long tasks, frames and heap while a long Markdown answer comes at 300 tokens a second."""
     count, repeats = (4_000, 1) if quick else (20_000, 3)
     tasks, totals, gaps, heaps, peaks = [], [], [], [], []
-    with _browser() as browser:
+    with browsing() as browser:
         for _ in range(repeats):
-            page = _page(browser, bed)
+            page = local_page(browser, bed)
             cdp = page.context.new_cdp_session(page)
-            _send(page, question("stamped", 1))
-            _complete(page, 1)
+            send(page, question("stamped", 1))
+            complete(page, 1)
             page.wait_for_timeout(500)
             page.evaluate("probe.reset()")
-            _send(page, question("mixed", count, 300))
-            _complete(page, 2, count / 300 + 60)
+            send(page, question("mixed", count, 300))
+            complete(page, 2, count / 300 + 60)
             page.wait_for_timeout(1000)
             found = page.evaluate("({tasks: probe.longTasks.map((t) => t[1]), gaps: probe.gaps, peak: probe.peak})")
             tasks.append(found["tasks"])
@@ -166,11 +170,11 @@ def _heap(cdp: CDPSession) -> float:
 def usable(bed: Bed, *, quick: bool) -> list[Figure]:
     """From the start of a navigation to a loaded page whose message field takes the focus, with a warm cache."""
     figures = []
-    with _browser() as browser:
-        page = _page(browser, bed)
+    with browsing() as browser:
+        page = local_page(browser, bed)
         places = {"the start page": bed.lerix.url}
-        _send(page, question("mixed", 2_000 if quick else 20_000))
-        _complete(page, 1, 120)
+        send(page, question("mixed", 2_000 if quick else 20_000))
+        complete(page, 1, 120)
         places["a chat of 20,000 tokens"] = page.url
         for name, address in places.items():
             times = []
