@@ -103,6 +103,8 @@ def test_any_chunking_of_any_frames_gives_the_same_messages(
         (frame(Opcode.BINARY, b"", fin=False) + frame(Opcode.CONT, b"", fin=False) * MOST_FRAMES, 1008),
         (frame(Opcode.BINARY, b"x", fin=False) + frame(Opcode.CONT, b"x", fin=False) * MOST_FRAMES, 1008),
     ],
+    # Masks are random, and every process of the tests must call each the same.
+    ids=[f"broken {number}" for number in range(16)],
 )
 async def test_who_breaks_the_rules_is_told_which_and_its_application_at_once(broken: bytes, code: int) -> None:
     app = App()
