@@ -55,6 +55,8 @@ LONG = (
     "test_layout.py",
     "test_account_devices.py",
     "test_people.py",
+    "test_walls.py",
+    "test_cuts.py",
     "test_lasting.py",
 )
 #: What tried to leave this machine since the last look, as the address that was asked for.

@@ -96,6 +96,11 @@ export class App {
         await save(answer, "");
         return;
       }
+      if (isFile(answer)) {
+        // Refused in words for a program, as by a Mac that does not give this page to other devices.
+        await answer.body?.cancel();
+        throw new TypeError("no page");
+      }
       const html = await (await readAll(answer.body, MOST_PAGE)).text();
       const taken = await this.#frames.take();
       if (turn.signal.aborted) {

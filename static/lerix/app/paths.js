@@ -3,6 +3,8 @@
 
 const APP = "/app";
 const LONGEST = 4096;
+/** What no page asks for: another host, and what the Mac offers to other computers' Lerix. */
+const NO_PAGE = /^\/(?:\/|v1\/)/;
 /** What sends a message, on the Mac: the first one of a chat, or one more. */
 const SENDS = /^\/chats\/(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\/messages\/)?$/;
 const CHAT = /^(\/chats\/[0-9a-f-]{36}\/)$/;
@@ -17,7 +19,7 @@ export function macPath(address, from = "/") {
     const url = new URL(address, location.origin + from);
     const path = url.pathname + url.search;
     const own = url.origin === location.origin && !url.username && !url.password;
-    return own && path.length <= LONGEST && !path.startsWith("//") ? path : null;
+    return own && path.length <= LONGEST && !NO_PAGE.test(path) ? path : null;
   } catch {
     return null;
   }

@@ -57,7 +57,8 @@ export class Patience {
     }
     this.#since ||= performance.now();
     const left = PATIENCE_MS - (performance.now() - this.#since);
-    if (state.phase === "connecting" && left > 0) return { text: "", again: left };
+    const unsaid = state.phase === "connecting" || (state.code === null && !state.why);
+    if (unsaid && left > 0) return { text: "", again: left };
     const final = finalReason(state);
     return { text: final?.sentence ?? `${reason(name, state)} What you write is kept and sent once.`, again: 0 };
   }
