@@ -1,19 +1,20 @@
 """What Codex Relay adds to an answer, what its broker carries, and what an idle link costs, beside what was aimed at.
 
-    .venv/bin/python -m benchmarks.relay               everything, about six minutes
-    .venv/bin/python -m benchmarks.relay --quick       fewer repeats, under two minutes
+    .venv/bin/python -m benchmarks.relay               everything, about eight minutes
+    .venv/bin/python -m benchmarks.relay --quick       fewer repeats, under three minutes
     .venv/bin/python -m benchmarks.relay --only NAME   one part (may be given more than once)
 
 first      time to the first token over the relay, less the same on the computer with the Codex session
 delay      the same for each token
 small      a small request and its answer
 bodies     bytes a second of a body up and of an answer down
+browser    small requests, large bodies and the first visible token in a browser on another device
 messages   messages a second through the broker, beside a bare splice of two WebSockets
 idle       what 2,000 links over which nothing goes cost the broker
 
 Two real `lerix serve` and a real `lerix broker` run in processes of their own, with a bare upstream in place of OpenAI;
 everything stays on loopback. What is compared is measured in turns, so that what others do on the machine hits both.
-The table is Markdown. Needs Linux (/proc).
+The table is Markdown. Needs Linux (/proc), and Chromium or Chrome for the part in the browser.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Final
 
-from benchmarks import relay_load, relay_ways
+from benchmarks import relay_browser, relay_load, relay_ways
 from benchmarks.bed import Figure, others_at_work
 from benchmarks.relay_bed import RelayBed
 from benchmarks.streaming import report
@@ -38,6 +39,7 @@ WAYS: Final[dict[str, Timed]] = {
     "delay": relay_ways.token_delay,
     "small": relay_ways.small,
     "bodies": relay_ways.bodies,
+    "browser": relay_browser.browser,
 }
 #: With a broker of their own.
 LOAD: Final[dict[str, Timed]] = {"messages": relay_load.messages, "idle": relay_load.idle}
