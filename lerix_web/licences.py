@@ -18,6 +18,7 @@ NEEDED: Final = (
     "daphne",
     "django-htmx",
     "httpx",
+    "certifi",
     "cryptography",
     "keyring",
     "websockets",
