@@ -58,6 +58,13 @@ LONG = (
     "test_walls.py",
     "test_cuts.py",
     "test_lasting.py",
+    "test_mac_away.py",
+    "test_firefox.py",
+    "test_people_broken_off.py",
+    "test_frame_away.py",
+    "test_settings.py",
+    "test_slow_readers.py",
+    "test_renewal_cards.py",
 )
 #: What tried to leave this machine since the last look, as the address that was asked for.
 refused: list[str] = []

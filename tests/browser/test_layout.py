@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,10 @@ from tests.upstream import RESPONSES, Reply, Upstream, faults
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 SIZES = {"desktop": (1440, 900), "tablet": (820, 1180), "phone": (390, 844)}
-LOOKS = [(name, dark) for name in SIZES for dark in (False, True)]
+#: Each size once, and each scheme; all of them where pictures are wanted.
+LOOKS = [("desktop", False), ("tablet", True), ("phone", False)]
+if os.environ.get("SCREENSHOTS"):
+    LOOKS = [(name, dark) for name in SIZES for dark in (False, True)]
 WIDE = (
     "# A heading that is long enough to wrap on a phone\n\n"
     "A paragraph with `inline code` and averyverylongwordwithoutanyplacetobreak" + "x" * 120 + ".\n\n"

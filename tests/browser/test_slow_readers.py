@@ -25,9 +25,9 @@ READERS = 20
 #: The flood: so many code blocks of about 4 KB each, 2.4 MB in all, with a pause after each in seconds.
 BLOCKS = 600
 PAUSE = 0.003
-#: What the readers may cost together, in bytes: an update or two for each. Without a gate before each send the
+#: What the readers may cost together, in bytes: two or three updates for each. Without a gate before each send the
 #: same test takes over 200 MB: all of the answer for each reader, with its copies on the way.
-LIMIT = 100 * 2**20
+LIMIT = 150 * 2**20
 
 
 def resident(lerix: LerixProcess) -> int:

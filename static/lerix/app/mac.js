@@ -6,8 +6,9 @@ import { ask } from "./asking.js";
 import { Drafts } from "./drafts.js";
 import { Outbox } from "./outbox.js";
 
-/* How long a request that only reads waits for a Mac that is away, so that it is answered the moment it is back. */
-const HOLD_MS = 60_000;
+/* How long a request that only reads waits for a Mac that is away, so that it is answered the moment it is back. Less
+   than the pages wait for an answer (30 s): they ask again by themselves, without taking it for a fault. */
+const HOLD_MS = 25_000;
 /* Another tab of this browser has taken the link. */
 const ELSEWHERE = Object.freeze({ phase: "away", code: CODE.SUPERSEDED, since: null, why: null });
 
