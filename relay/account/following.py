@@ -36,8 +36,9 @@ from relay.account.opening import check_state
 from relay.account.refusals import DeviceRefused, TokenEnded
 from relay.account.signing_in import prove, settle
 from relay.account.vault import Keys, News
-from relay.account.viewing import name_of, showable
+from relay.account.viewing import name_of
 from relay.api.states import AccountState
+from relay.protocol.moments import showable
 
 T = TypeVar("T")
 

@@ -17,8 +17,9 @@ from relay.account.keys.flows import Changed, Unlocked
 from relay.account.keys.log import Known
 from relay.account.keys.password import PasswordKeys, stretch
 from relay.account.refusals import Conflict, DevicesFull, PlanFull, TokenEnded, WrongLogin
-from relay.account.viewing import name_of, showable
+from relay.account.viewing import name_of
 from relay.api.states import AccountState, Opened
+from relay.protocol.moments import showable
 
 C = TypeVar("C", bound=Changed)
 T = TypeVar("T")

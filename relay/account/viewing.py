@@ -1,7 +1,7 @@
 """The account as its pages show it, made from what is stored and what the broker said last."""
 
 from dataclasses import dataclass, replace
-from datetime import MAXYEAR, datetime
+from datetime import datetime
 
 from django.utils import timezone
 
@@ -16,6 +16,7 @@ from relay.account.models import Notice
 from relay.account.state import AccountView, BrokerView, DeviceView, NoticeView
 from relay.account.vault import Keys, Vault
 from relay.api.states import AccountState, Info, PlanFacts
+from relay.protocol.moments import showable
 
 UNREADABLE = "Unnamed device"
 
@@ -87,11 +88,6 @@ def name_of(device: LogDevice, account: bytes, workspace: WorkspaceKeys, state: 
         except KeysError:
             continue
     return UNREADABLE
-
-
-def showable(moment: datetime | None) -> datetime | None:
-    """A time as the broker said it, unless it lies at the end of the calendar, where no local time exists."""
-    return moment if moment is not None and moment.year < MAXYEAR else None
 
 
 def _devices(said: Said, keys: Keys) -> tuple[DeviceView, ...]:

@@ -6,12 +6,12 @@
        record  = {id, kind, host, at, nonce 12, sealed}      id: of a message its key, of a field the page's path */
 
 import { NONCE, concat, fromUtf8, utf8 } from "../vault/bytes.js";
+import { transact } from "../vault/database.js";
 import { SYSTEM, hkdfSealing, seal, unseal } from "../vault/primitives.js";
 
 /** @typedef {import("../vault/bytes.js").Bytes} Bytes */
 
-const DATABASE = "lerix-drafts";
-const STORE = "drafts";
+const PLACE = { database: "lerix-drafts", store: "drafts", options: { keyPath: ["host", "kind", "id"] } };
 /** A message that waits for the Mac, and the text in a field. */
 export const MESSAGE = "message";
 const TYPED = "typed";
@@ -64,7 +64,7 @@ export class Drafts {
    * @returns {Promise<Message[]>}
    */
   async waiting() {
-    const records = await inStore("readonly", (store) => store.getAll());
+    const records = await transact(PLACE, "readonly", (store) => store.getAll());
     const own = records.filter(({ kind, host }) => kind === MESSAGE && host === this.#host);
     const opened = await Promise.all(own.map(async (record) => ({ record, value: await this.#open(record) })));
     const messages = opened
@@ -79,7 +79,7 @@ export class Drafts {
 
   /** @param {string} id */
   drop(id) {
-    return inStore("readwrite", (store) => store.delete([this.#host, MESSAGE, id]));
+    return transact(PLACE, "readwrite", (store) => store.delete([this.#host, MESSAGE, id]));
   }
 
   /**
@@ -89,7 +89,7 @@ export class Drafts {
    */
   async keepTyped(path, text) {
     if (text) await this.#put(TYPED, path, Date.now(), { text });
-    else await inStore("readwrite", (store) => store.delete([this.#host, TYPED, path]));
+    else await transact(PLACE, "readwrite", (store) => store.delete([this.#host, TYPED, path]));
   }
 
   /**
@@ -98,7 +98,7 @@ export class Drafts {
    * @returns {Promise<string>}
    */
   async typed(path) {
-    const record = await inStore("readonly", (store) => store.get([this.#host, TYPED, path]));
+    const record = await transact(PLACE, "readonly", (store) => store.get([this.#host, TYPED, path]));
     if (!record || Date.now() - record.at > TYPED_MS) return "";
     return (await this.#open(record))?.text ?? "";
   }
@@ -113,7 +113,7 @@ export class Drafts {
     const nonce = await SYSTEM.take(NONCE);
     const sealed = await seal(this.#key, nonce, utf8(JSON.stringify(value)), this.#bound(kind, id));
     const record = { host: this.#host, kind, id, at, nonce, sealed };
-    await inStore("readwrite", (store) => store.put(record));
+    await transact(PLACE, "readwrite", (store) => store.put(record));
   }
 
   /** @param {any} record */
@@ -133,33 +133,5 @@ export class Drafts {
 
 /** Forget all of it, of every account: for signing out. */
 export function forgetDrafts() {
-  return inStore("readwrite", (store) => store.clear());
-}
-
-/**
- * Do something in one transaction.
- * @template Result
- * @param {IDBTransactionMode} mode
- * @param {(store: IDBObjectStore) => IDBRequest<Result>} work
- * @returns {Promise<Result>}
- */
-async function inStore(mode, work) {
-  const database = await new Promise((resolve, reject) => {
-    const opening = indexedDB.open(DATABASE, 1);
-    opening.onupgradeneeded = () => opening.result.createObjectStore(STORE, { keyPath: ["host", "kind", "id"] });
-    opening.onerror = () => reject(opening.error);
-    opening.onblocked = () => reject(new DOMException("blocked"));
-    opening.onsuccess = () => resolve(opening.result);
-  });
-  database.onversionchange = () => database.close();
-  try {
-    return await new Promise((resolve, reject) => {
-      const transaction = database.transaction(STORE, mode, { durability: "strict" });
-      const request = work(transaction.objectStore(STORE));
-      transaction.oncomplete = () => resolve(request.result);
-      transaction.onabort = transaction.onerror = () => reject(transaction.error);
-    });
-  } finally {
-    database.close();
-  }
+  return transact(PLACE, "readwrite", (store) => store.clear());
 }

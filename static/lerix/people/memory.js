@@ -9,7 +9,7 @@
    A device is `joining` before its keys are stored, and no longer once the broker has it; so wherever that breaks off,
    the next page finds out. */
 
-import { refused } from "../vault/errors.js";
+import { inStore } from "../vault/database.js";
 
 /**
  * @typedef {import("../vault/bytes.js").Bytes} Bytes
@@ -21,8 +21,7 @@ import { refused } from "../vault/errors.js";
  * @property {boolean} recovered
  */
 
-const DATABASE = "lerix-people";
-const STORE = "memory";
+const PLACE = { database: "lerix-people", store: "memory" };
 const RECORD = "own";
 /** @type {Readonly<Memory>} */
 const NOTHING = Object.freeze({ joining: false, removed: null, told: 0, distrusted: null, recovered: false });
@@ -34,7 +33,7 @@ const PATIENCE = 2000;
  * @returns {Promise<Memory>}
  */
 export async function recall() {
-  return read(await inStore("readonly", (store) => store.get(RECORD)));
+  return read(await inStore(PLACE, "readonly", (store) => store.get(RECORD)));
 }
 
 /**
@@ -42,7 +41,7 @@ export async function recall() {
  * @param {Partial<Memory>} changes
  */
 export async function remember(changes) {
-  await inStore("readwrite", (store) => {
+  await inStore(PLACE, "readwrite", (store) => {
     const asked = store.get(RECORD);
     asked.onsuccess = () => store.put({ ...read(asked.result), ...changes }, RECORD);
     return asked;
@@ -76,42 +75,4 @@ function remove(name) {
  */
 function read(record) {
   return typeof record === "object" && record !== null ? { ...NOTHING, ...record } : { ...NOTHING };
-}
-
-/** @returns {Promise<IDBDatabase>} */
-function open() {
-  return new Promise((resolve, reject) => {
-    const opening = indexedDB.open(DATABASE, 1);
-    opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
-    opening.onerror = () => reject(opening.error);
-    opening.onblocked = () => reject(new DOMException("blocked"));
-    opening.onsuccess = () => {
-      opening.result.onversionchange = () => opening.result.close();
-      resolve(opening.result);
-    };
-  });
-}
-
-/**
- * @template Result
- * @param {IDBTransactionMode} mode
- * @param {(store: IDBObjectStore) => IDBRequest<Result>} work
- * @returns {Promise<Result>}
- */
-async function inStore(mode, work) {
-  try {
-    const database = await open();
-    try {
-      return await new Promise((resolve, reject) => {
-        const transaction = database.transaction(STORE, mode, { durability: "strict" });
-        const request = work(transaction.objectStore(STORE));
-        transaction.oncomplete = () => resolve(request.result);
-        transaction.onabort = transaction.onerror = () => reject(transaction.error);
-      });
-    } finally {
-      database.close();
-    }
-  } catch {
-    throw refused("storage-unusable");
-  }
 }

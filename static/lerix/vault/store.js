@@ -2,6 +2,7 @@
    record, replaced whole; an older state never replaces a newer one, whichever tab comes last. */
 
 import { DIGEST, ID, KEY, equal } from "./bytes.js";
+import { inStore } from "./database.js";
 import { DeviceKeys } from "./device.js";
 import { refused } from "./errors.js";
 import { Workspace } from "./workspace.js";
@@ -16,8 +17,7 @@ import { Workspace } from "./workspace.js";
  * @property {import("./log.js").Known} known
  */
 
-const DATABASE = "lerix-vault";
-const STORE = "account";
+const PLACE = { database: "lerix-vault", store: "account" };
 const RECORD = "own";
 const FORM = 1;
 
@@ -26,7 +26,7 @@ const FORM = 1;
  * @returns {Promise<Kept | null>}
  */
 export async function load() {
-  const record = await inStore("readonly", (store) => store.get(RECORD));
+  const record = await inStore(PLACE, "readonly", (store) => store.get(RECORD));
   return record === undefined ? null : read(record);
 }
 
@@ -41,7 +41,7 @@ export async function save({ account, email, device, workspace, known }) {
   const record = { form: FORM, account, email, device: { id, agreement, signing }, workspace: workspace.keys, known };
   /** @type {any} */
   let now;
-  await inStore("readwrite", (store) => {
+  await inStore(PLACE, "readwrite", (store) => {
     const asked = store.get(RECORD);
     asked.onsuccess = () => {
       now = newer(asked.result, record);
@@ -55,7 +55,7 @@ export async function save({ account, email, device, workspace, known }) {
 
 /** Forget everything: signed out, or removed from the account. */
 export async function forget() {
-  await inStore("readwrite", (store) => store.clear());
+  await inStore(PLACE, "readwrite", (store) => store.clear());
 }
 
 /**
@@ -107,45 +107,5 @@ function read(record) {
     return { account, email, device: keys, workspace: new Workspace(workspace), known };
   } catch {
     throw refused("stored-unreadable");
-  }
-}
-
-/** @returns {Promise<IDBDatabase>} */
-function open() {
-  return new Promise((resolve, reject) => {
-    const opening = indexedDB.open(DATABASE, 1);
-    opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
-    opening.onerror = () => reject(opening.error);
-    // A newer page in another tab holds it: it must not wait for this one for ever.
-    opening.onblocked = () => reject(new DOMException("blocked"));
-    opening.onsuccess = () => {
-      opening.result.onversionchange = () => opening.result.close();
-      resolve(opening.result);
-    };
-  });
-}
-
-/**
- * Do something in one transaction, and give the result of its request once it is on the disk.
- * @template Result
- * @param {IDBTransactionMode} mode
- * @param {(store: IDBObjectStore) => IDBRequest<Result>} work
- * @returns {Promise<Result>}
- */
-async function inStore(mode, work) {
-  try {
-    const database = await open();
-    try {
-      return await new Promise((resolve, reject) => {
-        const transaction = database.transaction(STORE, mode, { durability: "strict" });
-        const request = work(transaction.objectStore(STORE));
-        transaction.oncomplete = () => resolve(request.result);
-        transaction.onabort = transaction.onerror = () => reject(transaction.error);
-      });
-    } finally {
-      database.close();
-    }
-  } catch {
-    throw refused("storage-unusable");
   }
 }
