@@ -171,7 +171,6 @@ class Server(daphne_server.Server):  # type: ignore[misc]
             signal_handlers=False,
             http_timeout=None,  # an answer may stream for an hour
             request_buffer_size=64 * 1024,
-            websocket_timeout=-1,
             application_close_timeout=5,
             server_name="Lerix",
             verbosity=0,

@@ -130,8 +130,3 @@ export class Drafts {
     return utf8(`${kind}/${this.#host}/${id}`);
   }
 }
-
-/** Forget all of it, of every account: for signing out. */
-export function forgetDrafts() {
-  return transact(PLACE, "readwrite", (store) => store.clear());
-}

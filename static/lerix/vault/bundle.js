@@ -101,14 +101,6 @@ export class RootBundle {
 }
 
 /**
- * Read what is open to everybody in either copy.
- * @param {Bytes} copy
- */
-export function readHeader(copy) {
-  return split(copy).header;
-}
-
-/**
  * Seal a bundle for the broker, by the password and to the recovery key that it names.
  * @param {RootBundle} bundle
  * @param {import("./password.js").PasswordKeys} keys
