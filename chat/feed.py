@@ -67,10 +67,13 @@ class LiveAnswer:
         self._signal.set()
 
     def stop(self) -> None:
-        """End the answer on the user's wish; the task keeps what came."""
-        self.stopped = True
-        if self.task is not None:
+        """End the answer on the user's wish; the task keeps what came. Harmless where it was stopped before.
+
+        Cancelled once only: a second time would meet the closing of the connection, which would then stay open.
+        """
+        if self.task is not None and not self.stopped:
             self.task.cancel()
+        self.stopped = True
 
 
 class Feeds:

@@ -363,9 +363,12 @@ async def turns_before(answer: Message, choice: Choice) -> Sequence[Turn]:
 async def stop_all() -> None:
     """End all answers because the server ends: each is stored with what came, marked interrupted. No other is begun."""
     waiting.end()
-    tasks = [answer.task for answer in feeds.live.values() if answer.task is not None]
-    for task in tasks:
-        task.cancel()
+    tasks = []
+    for answer in feeds.live.values():
+        if answer.task is not None:
+            tasks.append(answer.task)
+            if not answer.stopped:
+                answer.task.cancel()
     if tasks:
         await asyncio.wait(tasks)
 

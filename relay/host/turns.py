@@ -66,10 +66,14 @@ class Turn:
         self.go = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
         self.error: AccessError | None = None
+        self._stopped = False
 
     def stop(self) -> None:
         """End it now: somebody pressed Stop. Harmless for one that is over, or as good as over."""
-        if self.task is not None and not self.whole:
+        # Once: a second one would meet it as it closes its connection to the service, which would then stay open, and
+        # the service would go on answering.
+        if self.task is not None and not self.whole and not self._stopped:
+            self._stopped = True
             self.task.cancel()
 
     def put(self, data: bytes) -> None:

@@ -115,6 +115,30 @@ async def test_stop_keeps_what_came(fake: FakePath) -> None:
     assert (answer.state, answer.text) == (State.STOPPED, "Half an ")
 
 
+async def test_stop_pressed_twice_and_a_quit_leave_the_closing_of_the_connection_alone(fake: FakePath) -> None:
+    closing = asyncio.Event()
+    closed = []
+
+    async def slow_to_close(asked: Ask) -> AsyncGenerator[AnswerEvent, None]:
+        try:
+            yield TextDelta("Half an ")
+            await asyncio.Event().wait()
+        finally:
+            closing.set()
+            await asyncio.sleep(0.01)
+            closed.append(True)
+
+    fake.script = slow_to_close
+    answer = await ask(fake)
+    await until(lambda: feeds.live[answer.pk].text)
+    feeds.live[answer.pk].stop()
+    await closing.wait()
+    feeds.live[answer.pk].stop()
+    await generate.stop_all()
+    assert closed == [True]
+    assert (await ended(answer)).state == State.STOPPED
+
+
 async def test_an_error_keeps_what_came_and_says_the_next_step(fake: FakePath) -> None:
     fake.script = held = Held()
     answer = await ask(fake)

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncGenerator
 from typing import Any, cast
 
 import pytest
 
 from connections.errors import AccessError
+from connections.responses import AnswerEvent, Ask, TextDelta
 from relay.answers import END, read_comment
 from relay.errors import HostBusy, OtherRequest, TurnForgotten
 from relay.host import turns as module
@@ -172,6 +174,30 @@ async def test_a_turn_that_is_stopped_before_it_began_leaves_its_place() -> None
     turns.begin(NAME, HASH, ask()).stop()
     await soon(lambda: turns.running == 0)
     assert path.asked == []
+
+
+async def test_a_second_stop_does_not_meet_the_closing_of_the_connection() -> None:
+    closing = asyncio.Event()
+    closed = []
+
+    class Slow(Obedient):
+        async def answer(self, ask: Ask) -> AsyncGenerator[AnswerEvent, None]:
+            try:
+                yield TextDelta("Well.")
+                await asyncio.Event().wait()
+            finally:
+                closing.set()
+                await asyncio.sleep(0.01)
+                closed.append(True)
+
+    turns = made(Slow())
+    turn = turns.begin(NAME, HASH, ask())
+    await soon(lambda: bool(turn.spool))
+    turns.stop()
+    await closing.wait()
+    turns.stop(NAME[0])
+    await ended(turn)
+    assert closed == [True]
 
 
 async def test_stop_after_the_last_event_does_not_spoil_the_answer() -> None:
