@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from chat.generate import Choice
+from chat.choice import Choice
 from chat.models import Chat, Preference
 from connections.catalogue import Effort, Model
 from connections.catalogues import Offer, offers

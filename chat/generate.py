@@ -11,26 +11,27 @@ import contextlib
 import contextvars
 import logging
 import uuid
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final, TypeVar
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
-from django.db import close_old_connections, transaction
+from django.db import close_old_connections
 from django.utils import timezone
 
 from chat import visits, waiting
+from chat.choice import Choice
+from chat.context import turns_before
+from chat.database import atomic
 from chat.feed import LiveAnswer, feeds
 from chat.instructions import instructions
 from chat.markdown import HTML_VERSION
 from chat.models import Chat, Message, Piece, Role, State, title_from
 from chat.visits import Seat
-from connections.catalogue import Model
 from connections.catalogues import note_answer
 from connections.errors import AccessError
-from connections.paths import AccessPath
-from connections.responses import AnswerEvent, Ask, Completed, OutputItem, ReasoningDelta, TextDelta, Turn
+from connections.responses import AnswerEvent, Ask, Completed, OutputItem, ReasoningDelta, TextDelta
 from connections.visitor import visitor
 
 log = logging.getLogger(__name__)
@@ -40,24 +41,12 @@ T = TypeVar("T")
 # How long text that came may be in memory only.
 WRITE_EVERY: Final = 0.25
 
-# What the model reads, after its own unfinished text, when an answer is to be continued.
-GO_ON: Final = "Your last answer was cut off. Continue exactly where it ends, without repeating anything."
-
 # Requests that are stored although whoever made them may have gone. The loop holds tasks weakly.
 _storing: set[asyncio.Task[Any]] = set()
 
 # All database work of answers happens in this one thread: a task that outlives its request would otherwise get a
 # thread, and a connection, of its own for each call.
 _writer = ThreadPoolExecutor(1, thread_name_prefix="answers")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Who shall answer: the access path, its model, and the reasoning effort (None: the model's own default)."""
-
-    path: AccessPath
-    model: Model
-    effort: str | None
 
 
 class OwnFault(AccessError):
@@ -137,7 +126,7 @@ def _refuse_unfinished(chat_id: uuid.UUID) -> None:
         raise ChatIsBusy
 
 
-@transaction.atomic
+@atomic
 def _store_turn(
     chat: Chat | None, text: str, key: uuid.UUID, choice: Choice, state: State
 ) -> tuple[Chat, Message | None]:
@@ -213,7 +202,7 @@ async def _store_and_begin(chat_id: uuid.UUID, parent_id: int, choice: Choice, s
     return answer
 
 
-@transaction.atomic
+@atomic
 def _store_below(chat_id: uuid.UUID, parent_id: int, choice: Choice, state: State) -> Message:
     # Two presses of one button: the second may come before the first has begun its task.
     _refuse_unfinished(chat_id)
@@ -332,32 +321,11 @@ def _error_facts(error: AccessError) -> dict[str, str]:
     }
 
 
-@transaction.atomic
+@atomic
 def _make_final(message: Message) -> None:
     message.save()
     Piece.objects.filter(message=message).delete()
     Chat.touch(message.chat_id)
-
-
-async def turns_before(answer: Message, choice: Choice) -> Sequence[Turn]:
-    """Return what the model shall read: the branch that ends in the question of `answer`.
-
-    Reasoning items go only to the access path and account they came from; elsewhere they mean nothing or are refused.
-    """
-    known = {message.pk: message async for message in Message.objects.filter(chat_id=answer.chat_id)}
-    turns: list[Turn] = []
-    replay_key = choice.path.replay_key(choice.model)
-    parent = known.get(answer.parent_id) if answer.parent_id is not None else None
-    if parent is not None and parent.role == Role.ASSISTANT:
-        turns.append(Turn("user", GO_ON))
-    step = known.get(answer.parent_id) if answer.parent_id is not None else None
-    while step is not None:
-        if step.text:
-            fits = step.state == State.COMPLETE and step.replay_key == replay_key
-            items = tuple(step.items) if fits else ()
-            turns.append(Turn("user" if step.role == Role.USER else "assistant", step.text, items))
-        step = known.get(step.parent_id) if step.parent_id is not None else None
-    return turns[::-1]
 
 
 async def stop_all() -> None:

@@ -15,11 +15,33 @@ from connections.status import NextStep
 TITLE_LENGTH = 80
 
 
+class TitleBy(models.TextChoices):
+    """Who gave a chat its title. What a person wrote is never replaced."""
+
+    WORDS = "words"  # the first words of the first message
+    MODEL = "model"
+    PERSON = "person"
+
+
+class Folder(models.Model):
+    """A folder of chats."""
+
+    name = models.CharField(max_length=80)
+    created = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("name", "pk")
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Chat(models.Model):
     """One conversation. `revision` is raised whenever its messages change in number, order or state."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     title = models.CharField(max_length=200)
+    title_by = models.CharField(max_length=8, choices=TitleBy.choices, default=TitleBy.WORDS)
     created = models.DateTimeField(default=timezone.now)
     updated = models.DateTimeField(default=timezone.now, db_index=True)
     revision = models.PositiveBigIntegerField(default=0)
@@ -27,6 +49,14 @@ class Chat(models.Model):
     choice = models.JSONField(default=dict, blank=True)
     # The newest message of the branch that is shown; older branches stay reachable through Message.parent.
     head = models.ForeignKey("Message", null=True, on_delete=models.SET_NULL, related_name="+")
+    # What the models are told in this chat, after what they are told in all.
+    instructions = models.TextField(blank=True)
+    folder = models.ForeignKey(Folder, null=True, on_delete=models.SET_NULL, related_name="chats")
+    # Since when it is among the pinned, or in the archive.
+    pinned = models.DateTimeField(null=True)
+    archived = models.DateTimeField(null=True, db_index=True)
+    # Since when it is deleted: it is gone from every page, and for good once it can no longer be undone.
+    deleted = models.DateTimeField(null=True, db_index=True)
 
     class Meta:
         ordering = ("-updated",)
@@ -98,6 +128,11 @@ class Message(models.Model):
     before = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+")
     # How often it was begun and went back to waiting, because its path was lost before anything was sent.
     begun = models.PositiveSmallIntegerField(default=0)
+    # Of an answer: the oldest message that the model was given, where older ones no longer fitted its context.
+    cut = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+")
+    # Since when it is deleted, with all that follows it: in no branch any more, and for good once that can no longer
+    # be undone.
+    deleted = models.DateTimeField(null=True, db_index=True)
 
     class Meta:
         ordering = ("pk",)
@@ -145,6 +180,24 @@ class Piece(models.Model):
         return f"piece {self.pk} of {self.message_id}"
 
 
+class Queued(models.Model):
+    """A message that was sent while an answer was coming: the next of its chat, when that is complete."""
+
+    chat = models.ForeignKey(Chat, on_delete=models.CASCADE, related_name="queue")
+    text = models.TextField()
+    # As that of a message: what the page called it.
+    key = models.UUIDField(unique=True)
+    # Access path, model and effort, as Chat.choice.
+    choice = models.JSONField(default=dict)
+    created = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("pk",)
+
+    def __str__(self) -> str:
+        return f"queued message {self.pk}"
+
+
 class Draft(models.Model):
     """A message that was taken back, on its way to the message field of a page: kept until a page has put it there."""
 
@@ -159,6 +212,56 @@ class Draft(models.Model):
 
     def __str__(self) -> str:
         return f"draft {self.pk}"
+
+
+class FileKind(models.TextChoices):
+    """What a file is, by its content."""
+
+    IMAGE = "image"
+    PDF = "pdf"
+    TEXT = "text"
+
+
+class File(models.Model):
+    """The content of attachments, once for each: its bytes lie under their digest (`chat.attachments`)."""
+
+    # SHA-256 of the bytes as they are kept, in hexadecimal.
+    digest = models.CharField(primary_key=True, max_length=64)
+    kind = models.CharField(max_length=8, choices=FileKind.choices)
+    media_type = models.CharField(max_length=80)
+    # Bytes.
+    size = models.PositiveBigIntegerField()
+    # Pixels, of an image.
+    width = models.PositiveIntegerField(default=0)
+    height = models.PositiveIntegerField(default=0)
+    pages = models.PositiveIntegerField(default=0)
+    # What a model reads that takes no such file: the text of a PDF, or the file's own.
+    text = models.TextField(blank=True)
+    # The bytes themselves, where nothing may be on the disk: of temporary chats.
+    data = models.BinaryField(null=True)
+    created = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.digest[:12]}"
+
+
+class Attachment(models.Model):
+    """A file under the name it was given, of a message, or of one that is still being written or waits."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    file = models.ForeignKey(File, on_delete=models.PROTECT, related_name="attachments")
+    name = models.CharField(max_length=255)
+    message = models.ForeignKey(Message, null=True, on_delete=models.CASCADE, related_name="attachments")
+    queued = models.ForeignKey(Queued, null=True, on_delete=models.CASCADE, related_name="attachments")
+    draft = models.ForeignKey(Draft, null=True, on_delete=models.CASCADE, related_name="attachments")
+    position = models.PositiveSmallIntegerField(default=0)
+    created = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("position", "created")
+
+    def __str__(self) -> str:
+        return f"attachment {self.pk}"
 
 
 class Preference(models.Model):

@@ -6,10 +6,10 @@ import asyncio
 from typing import Final
 
 from asgiref.sync import sync_to_async
-from django.db import transaction
 
 from chat import generate, waiting
-from chat.generate import Choice
+from chat.choice import Choice
+from chat.database import atomic
 from chat.models import Chat, Message, State
 from connections.catalogue import Model
 from connections.changes import connections_changed, heard
@@ -82,7 +82,7 @@ async def _model(message: Message) -> Model:
     return entry.model if entry else Model(message.model, message.model_name)
 
 
-@transaction.atomic
+@atomic
 def _claim(message_id: int, choice: Choice) -> Message | None:
     """Take an answer out of waiting, for good: None where it was taken back. Committed before anything is asked."""
     if not Message.objects.filter(pk=message_id, state=State.WAITING).update(

@@ -1,6 +1,6 @@
 """The chat pages."""
 
-from django.urls import path
+from django.urls import include, path
 
 from chat import views
 
@@ -18,4 +18,8 @@ urlpatterns = [
     path("messages/<int:message_id>/source/", views.source, name="source"),
     path("choice/", views.choose, name="choose"),
     path("events/", views.events, name="events"),
+    path("", include("chat.history.urls")),
+    path("", include("chat.conversation.urls")),
+    path("", include("chat.attachments.urls")),
+    path("", include("chat.temporary.urls")),
 ]

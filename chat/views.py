@@ -11,10 +11,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from chat import generate, waiting
+from chat.choice import Choice
 from chat.choices import Picker, picker, remember
 from chat.feed import feeds
 from chat.forms import ChoiceForm, MessageForm
-from chat.generate import Choice
 from chat.models import Chat, Message, Role, State
 from chat.pages import Cursor, history, page
 from chat.stream import Reader

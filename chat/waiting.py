@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Final
 
 from asgiref.sync import sync_to_async
-from django.db import transaction
 
+from chat.database import atomic
 from chat.feed import feeds
 from chat.models import Chat, Draft, Message, Role, State
 from connections.changes import Signal
@@ -129,7 +129,7 @@ async def take_back(message_id: int) -> TakenBack | None:
     return left
 
 
-@transaction.atomic
+@atomic
 def _take_back(message_id: int) -> tuple[uuid.UUID, TakenBack] | None:
     # The condition that the beginning has as well, before anything is looked at.
     if not Message.objects.filter(pk=message_id, state=State.WAITING).update(state=State.STOPPED):

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from chat.generate import Choice
+from chat.choice import Choice
 from connections.catalogue import Catalogue, Effort, Model
 from connections.codex.usage import Usage
 from connections.codex.watch import Broadcast

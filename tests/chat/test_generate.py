@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 from django.utils import timezone
 
 from chat import generate
+from chat.context import GO_ON
 from chat.feed import feeds
 from chat.models import Chat, Message, Piece, Role, State, title_from
 from chat.pages import shown
@@ -294,7 +295,7 @@ async def test_continue_asks_for_the_rest_below_what_came(fake: FakePath) -> Non
     assert [(turn.role, turn.text) for turn in fake.asked[1].turns] == [
         ("user", "Tell me"),
         ("assistant", "It begins"),
-        ("user", generate.GO_ON),
+        ("user", GO_ON),
     ]
     fake.script = pleasant
     await ended(await ask(fake, "Next", await Chat.objects.aget(pk=answer.chat_id)))

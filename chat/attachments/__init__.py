@@ -1,0 +1,1 @@
+"""Files that go with messages: taken in, kept once, shown, and given to models."""

@@ -1,0 +1,1 @@
+"""The list of chats: search, folders, pins, archive, and what is done to several of them."""

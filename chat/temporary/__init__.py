@@ -1,0 +1,1 @@
+"""Chats that are in memory only, and gone when they are closed."""
