@@ -22,8 +22,12 @@ from chat.markdown import clean_text, code_block, parse, render_tokens
 # An open block past this many characters is no longer rendered at each step (about 20 ms of work at the limit).
 LONG: Final = 3_000
 
-# The beginning of a terminal escape or of a CR LF, which the next delta may complete.
-_CUT = re.compile(r"(?:\x1b(?:\[[0-?]{0,40}[ -/]{0,10}|\][^\x07\x1b]{0,200})?|\r)$")
+# The beginning of a terminal escape, of a CR LF or of a formula's marks, which the next delta may complete.
+_CUT = re.compile(r"(?:\x1b(?:\[[0-?]{0,40}[ -/]{0,10}|\][^\x07\x1b]{0,200})?|\r|\\|\$\$?)\Z")
+
+_BLANK = re.compile(r"(?:^|\n)[ \t]*\n")
+# What a blank line always ends.
+_NO_BLANK: Final = frozenset({"table_open", "paragraph_open"})
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*([^`\n]*)\n")
 
@@ -35,6 +39,8 @@ class _LongBlock:
     fence: str | None
     language: str
     head: str
+    # Whether a blank line ends it; what else may end it (a list, say) is only found by parsing.
+    ends_at_blank: bool = False
     parts: list[str] = field(default_factory=list)
     # Length at the last attempt to close: the next one waits until the block is a quarter longer (a geometric
     # series, so the attempts cost a constant factor of the text in all).
@@ -50,6 +56,8 @@ class _LongBlock:
         self.line_start = seam[seam.rfind("\n") + 1 :][-200:]
         if self.fence is not None:
             return bool(re.search(rf"(?:^|\n) {{0,3}}{re.escape(self.fence)}+[ \t]*\n", seam))
+        if self.ends_at_blank:
+            return bool(_BLANK.search(seam))
         return self.length > self.tried * 1.25
 
 
@@ -77,9 +85,12 @@ class Position:
 
 
 class BlockStream:
-    """Takes the deltas of one answer and keeps its HTML. Not thread-safe; belongs to the event loop."""
+    """Takes the deltas of one answer and keeps its HTML. Not thread-safe; belongs to the event loop.
 
-    def __init__(self) -> None:
+    The ids in it begin with `prefix`.
+    """
+
+    def __init__(self, prefix: str = "") -> None:
         self.closed: list[str] = []
         self._starts: list[int] = []
         self._line = 0
@@ -87,7 +98,8 @@ class BlockStream:
         self._pending: list[str] = []
         self._open = ""
         self._open_html = ""
-        self._env: dict[str, Any] = {}
+        self._prefix = prefix
+        self._env: dict[str, Any] = {"prefix": prefix, "growing": True}
         self._long: _LongBlock | None = None
         self._version = 0
         self._epoch = 0
@@ -142,7 +154,7 @@ class BlockStream:
             self._open = "".join(lines[keep_from:])
         html = render_tokens(tokens[tops[-1] :], {**self._env, "open": True})
         if len(self._open) > LONG:
-            self._begin_long(html)
+            self._begin_long(html, last.type in _NO_BLANK)
         else:
             self._show(html)
 
@@ -150,13 +162,14 @@ class BlockStream:
         self._long = None
         self._open_html = html
 
-    def _begin_long(self, html: str) -> None:
+    def _begin_long(self, html: str, ends_at_blank: bool) -> None:
         self._epoch += 1
         fence = _FENCE.match(self._open)
         self._long = _LongBlock(
             fence=fence[1] if fence else None,
             language=fence[2].split(maxsplit=1)[0] if fence and fence[2].strip() else "",
             head=html,
+            ends_at_blank=ends_at_blank,
             tried=len(self._open),
             length=len(self._open),
             line_start=self._open[self._open.rfind("\n") + 1 :][-200:],
@@ -202,6 +215,7 @@ class BlockStream:
         if self._long is not None:
             self._open += "".join(self._long.parts)
         if self._open:
+            self._env["growing"] = False
             tokens = parse(self._open, self._env)
             if tokens:
                 self._close(tokens, self._open.count("\n") + 1)
@@ -214,7 +228,7 @@ class BlockStream:
 
         Slow for a long text: call it in a thread.
         """
-        env: dict[str, Any] = {}
+        env: dict[str, Any] = {"prefix": self._prefix, "whole": True}
         tokens = parse("".join(self._source), env)
         groups: list[list[Token]] = [[] for _ in self._starts]
         group = -1

@@ -15,3 +15,7 @@ class Choice:
     path: AccessPath
     model: Model
     effort: str | None
+
+    def as_wanted(self) -> dict[str, str]:
+        """The choice by names, as Chat.choice keeps it."""
+        return {"access": self.path.key, "model": self.model.slug, "effort": self.effort or ""}

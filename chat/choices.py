@@ -112,6 +112,14 @@ async def picker(chat: Chat | None = None, wanted: Mapping[str, str] | None = No
     )
 
 
+async def exactly(chat: Chat, wanted: Mapping[str, str]) -> Choice | None:
+    """Return the choice of these names and no other; None where its access or model is not offered any more."""
+    choice = (await picker(chat, wanted)).choice
+    if choice is None or (choice.path.key, choice.model.slug) != (wanted.get("access"), wanted.get("model")):
+        return None
+    return choice
+
+
 def _away(available: Sequence[Offer]) -> Picker:
     """The menu where the chosen computer is not known at this moment: what was meant for it goes to nobody else."""
     return Picker(
@@ -181,7 +189,7 @@ def _effort(model: Model | None, name: str) -> str | None:
 
 async def remember(choice: Choice, chat: Chat | None = None) -> None:
     """Keep a choice as the one that `chat` stands at and that new chats begin with."""
-    value = {"access": choice.path.key, "model": choice.model.slug, "effort": choice.effort or ""}
+    value = choice.as_wanted()
     await Preference.objects.aupdate_or_create(name=_remembered_as(), defaults={"value": value})
     # What a chat stands at on this computer is not changed from elsewhere.
     if chat is not None and visitor() is None:

@@ -14,6 +14,7 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 from chat.blocks import BlockStream
+from chat.database import is_temporary
 from chat.models import Message
 from connections.changes import Signal
 
@@ -42,8 +43,8 @@ class LiveAnswer:
         self.message = message
         self.text: list[str] = []
         self.thoughts: list[str] = []
-        self.text_blocks = BlockStream()
-        self.thought_blocks = BlockStream()
+        self.text_blocks = BlockStream(f"m{message.pk}-body")
+        self.thought_blocks = BlockStream(f"m{message.pk}-thoughts")
         # Closed blocks that turned out to read otherwise when the whole was known: (index, html).
         self.corrections: list[tuple[int, str]] = []
         self.task: asyncio.Task[None] | None = None
@@ -110,7 +111,7 @@ class Feeds:
     def changed(self, chat_id: UUID) -> None:
         """Tell the readers of a chat, and of the list of chats, that the database has changed."""
         self.chat(chat_id).rows_changed()
-        if not self._history_due:
+        if not self._history_due and not is_temporary(chat_id):
             self._history_due = True
             asyncio.get_running_loop().call_later(HISTORY_PACE, self._history_changed)
 

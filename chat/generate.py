@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 import logging
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any, Final, TypeVar
@@ -20,19 +19,20 @@ from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.db import close_old_connections
 from django.utils import timezone
 
-from chat import visits, waiting
+from chat import asking, waiting
 from chat.choice import Choice
-from chat.context import turns_before
-from chat.database import atomic
+from chat.conversation import queue, senders, titles
+from chat.conversation.advance import send_next
+from chat.conversation.queue import HOLDS, Held
+from chat.conversation.storing import ChatIsBusy, store_below, store_edited, store_turn
+from chat.database import atomic, context
 from chat.feed import LiveAnswer, feeds
-from chat.instructions import instructions
 from chat.markdown import HTML_VERSION
-from chat.models import Chat, Message, Piece, Role, State, title_from
+from chat.models import Chat, Message, Piece, State
 from chat.visits import Seat
 from connections.catalogues import note_answer
 from connections.errors import AccessError
-from connections.responses import AnswerEvent, Ask, Completed, OutputItem, ReasoningDelta, TextDelta
-from connections.visitor import visitor
+from connections.responses import AnswerEvent, Completed, OutputItem, ReasoningDelta, TextDelta
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,8 @@ WRITE_EVERY: Final = 0.25
 
 # Requests that are stored although whoever made them may have gone. The loop holds tasks weakly.
 _storing: set[asyncio.Task[Any]] = set()
+# What is of use but may be given up at any time.
+_asides: set[asyncio.Task[Any]] = set()
 
 # All database work of answers happens in this one thread: a task that outlives its request would otherwise get a
 # thread, and a connection, of its own for each call.
@@ -56,49 +58,85 @@ class OwnFault(AccessError):
     sentence = "Something went wrong inside Lerix; its log says what. Your message is kept. Try again."
 
 
-class ChatIsBusy(Exception):
-    """An answer is still coming in this chat; nothing was stored."""
-
-
-class ChatWaits(ChatIsBusy):
-    """A message still waits in this chat for its access path; nothing was stored."""
-
-
-async def send(chat: Chat | None, text: str, key: uuid.UUID, choice: Choice) -> tuple[Chat, bool]:
-    """Store the user's message and begin its answer; with `chat` None in a new chat.
+async def send(
+    chat: Chat | None,
+    text: str,
+    key: uuid.UUID,
+    choice: Choice,
+    files: Sequence[uuid.UUID] = (),
+    instructions: str = "",
+) -> tuple[Chat, bool]:
+    """Store the user's message and begin its answer; with `chat` None in a new chat, which has `instructions`.
 
     Where the access path is away and keeps messages, the answer waits (`chat.waiting`).
     Returns the chat and whether anything was done: a `key` that is known already (the same form, sent twice)
     does nothing.
     Raises ChatIsBusy while another answer is coming, ChatWaits while another message waits, TooManyVisits where
-    browsers on other devices have begun too many, and Chat.DoesNotExist where the chat was deleted meanwhile.
+    browsers on other devices have begun too many, FilesGone where one of the attachments `files` is not there, and
+    Chat.DoesNotExist where the chat was deleted meanwhile.
     """
-    seat = _seat()
-    return await to_the_end(lambda: _send(chat, text, key, choice, seat), seat)
+    seat = senders.seat()
+    return await to_the_end(lambda: _send(chat, text, key, choice, seat, files, instructions), seat)
 
 
-async def _send(chat: Chat | None, text: str, key: uuid.UUID, choice: Choice, seat: Seat | None) -> tuple[Chat, bool]:
+async def _send(
+    chat: Chat | None,
+    text: str,
+    key: uuid.UUID,
+    choice: Choice,
+    seat: Seat | None,
+    files: Sequence[uuid.UUID],
+    instructions: str,
+) -> tuple[Chat, bool]:
     if chat is not None and feeds.live_in(chat.pk) is not None:
         if (known := await Message.with_key(key)) and known.text == text:
             return known.chat, False
         raise ChatIsBusy
     state = waiting.first_state(choice.path)
-    chat, answer = await sync_to_async(_store_turn)(chat, text, key, choice, state)
+    chat, answer = await sync_to_async(store_turn)(chat, text, key, choice, state, files, instructions)
     if answer is None:
         return chat, False
     _begin_or_wait(answer, choice, seat)
     return chat, True
 
 
-def _seat() -> Seat | None:
-    """The place of a browser on another device among those that have answers begun. Raises TooManyVisits."""
-    who = visitor()
-    return visits.enter(who.device) if who is not None else None
+async def edit(message_id: int, text: str, key: uuid.UUID, choice: Choice) -> None:
+    """Ask the question `message_id` anew with another text: as another version beside it. Both are kept.
+
+    Raises as `send` does, and Message.DoesNotExist where the message was deleted meanwhile.
+    """
+    seat = senders.seat()
+
+    async def work() -> None:
+        state = waiting.first_state(choice.path)
+        answer = await sync_to_async(store_edited)(message_id, text, key, choice, state)
+        if answer is not None:
+            _begin_or_wait(answer, choice, seat)
+
+    await to_the_end(work, seat)
+
+
+async def send_later(
+    chat_id: uuid.UUID, text: str, key: uuid.UUID, choice: Choice, files: Sequence[uuid.UUID] = ()
+) -> None:
+    """Queue a message behind the answer that is coming (`chat.conversation.queue`), or send it where none is any more.
+
+    Raises QueueIsFull, FilesGone, and Chat.DoesNotExist where the chat was deleted meanwhile.
+    """
+    wanted, sender = choice.as_wanted(), senders.note()
+
+    async def work() -> None:
+        if await sync_to_async(queue.add)(chat_id, text, key, wanted, sender, files) is not None:
+            feeds.changed(chat_id)
+            # It may have ended in this moment.
+            await send_next(chat_id, _begin_or_wait)
+
+    await to_the_end(work)
 
 
 async def to_the_end(work: Callable[[], Coroutine[Any, Any, T]], seat: Seat | None = None) -> T:
     """Do what stores a message and begins its answer, also where the request that wanted it is given up meanwhile."""
-    task = asyncio.create_task(_in_writer(work), context=contextvars.Context())
+    task = asyncio.create_task(_in_writer(work), context=context())
     _storing.add(task)
     task.add_done_callback(_storing.discard)
     if seat is not None:
@@ -117,63 +155,28 @@ def _begin_or_wait(answer: Message, choice: Choice, seat: Seat | None) -> None:
         live.task.add_done_callback(lambda done: seat.leave())
 
 
-def _refuse_unfinished(chat_id: uuid.UUID) -> None:
-    """Raises ChatIsBusy or ChatWaits. For use in a write transaction, where two requests stand in line."""
-    states = Message.objects.filter(chat=chat_id).values_list("state", flat=True)
-    if states.filter(state=State.WAITING).exists():
-        raise ChatWaits
-    if states.filter(state=State.STREAMING).exists():
-        raise ChatIsBusy
+async def send_held(chat_id: uuid.UUID, choice: Choice) -> None:
+    """Send what is held in a chat after all, one by one, by this choice and as whoever says so now."""
+    wanted, sender = choice.as_wanted(), senders.note()
+
+    async def work() -> None:
+        await sync_to_async(queue.release)(chat_id, wanted, sender)
+        feeds.changed(chat_id)
+        await send_next(chat_id, _begin_or_wait)
+
+    await to_the_end(work)
 
 
-@atomic
-def _store_turn(
-    chat: Chat | None, text: str, key: uuid.UUID, choice: Choice, state: State
-) -> tuple[Chat, Message | None]:
-    """Store question and empty answer at once. None for the answer: the key was known after all."""
-    # Looked for inside the write transaction, where two requests with one key stand in line.
-    sent = Message.objects.select_related("chat")
-    known = sent.filter(key=key).first()
-    if known is not None and known.text != text:
-        # The page never heard that it was stored, and more was written since: that is another message.
-        key = uuid.uuid5(key, text)
-        known = sent.filter(key=key).first()
-    if known is not None:
-        return known.chat, None
-    if chat is None:
-        chat = Chat.objects.create(title=title_from(text))
-    else:
-        # As it is now: it may have been read before another message of it was stored.
-        chat = Chat.objects.get(pk=chat.pk)
-        _refuse_unfinished(chat.pk)
-    question = Message.objects.create(chat=chat, parent_id=chat.head_id, role=Role.USER, text=text, key=key)
-    answer = _store_answer(chat, question, choice, state)
-    chat.refresh_from_db()
-    return chat, answer
-
-
-def _store_answer(chat: Chat, question: Message, choice: Choice, state: State) -> Message:
-    answer = Message.objects.create(
-        chat=chat,
-        parent=question,
-        role=Role.ASSISTANT,
-        state=state,
-        before_id=chat.head_id,
-        access=choice.path.key,
-        access_label=choice.path.label,
-        replay_key=choice.path.replay_key(choice.model),
-        model=choice.model.slug,
-        model_name=choice.model.name,
-        effort=choice.effort or "",
-    )
-    Chat.touch(chat.pk, head=answer)
-    return answer
+async def send_due(chat_id: uuid.UUID) -> None:
+    """Send the next queued message of a chat, where it is its turn."""
+    await to_the_end(lambda: send_next(chat_id, _begin_or_wait))
 
 
 async def retry(failed: Message, choice: Choice) -> Message:
     """Ask again for the answer `failed`; the new answer takes its place, the old one is kept as another branch.
 
-    Raises ChatIsBusy while another answer is coming, ChatWaits while a message waits, and TooManyVisits.
+    Raises ChatIsBusy while another answer is coming, ChatWaits while a message waits, TooManyVisits, and DoesNotExist
+    where chat or question are deleted.
     """
     if failed.parent_id is None:
         raise ValueError("only an answer can be asked for again")
@@ -183,13 +186,13 @@ async def retry(failed: Message, choice: Choice) -> Message:
 async def go_on(ended: Message, choice: Choice) -> Message:
     """Ask for the rest of the answer `ended`, which stopped early; it comes as a new answer below.
 
-    Raises ChatIsBusy while another answer is coming, ChatWaits while a message waits, and TooManyVisits.
+    Raises as `retry` does.
     """
     return await _answer_below(ended.chat_id, ended.pk, choice)
 
 
 async def _answer_below(chat_id: uuid.UUID, parent_id: int, choice: Choice) -> Message:
-    seat = _seat()
+    seat = senders.seat()
     return await to_the_end(lambda: _store_and_begin(chat_id, parent_id, choice, seat), seat)
 
 
@@ -197,26 +200,37 @@ async def _store_and_begin(chat_id: uuid.UUID, parent_id: int, choice: Choice, s
     if feeds.live_in(chat_id) is not None:
         raise ChatIsBusy
     state = waiting.first_state(choice.path)
-    answer = await sync_to_async(_store_below)(chat_id, parent_id, choice, state)
+    answer = await sync_to_async(store_below)(chat_id, parent_id, choice, state)
     _begin_or_wait(answer, choice, seat)
     return answer
-
-
-@atomic
-def _store_below(chat_id: uuid.UUID, parent_id: int, choice: Choice, state: State) -> Message:
-    # Two presses of one button: the second may come before the first has begun its task.
-    _refuse_unfinished(chat_id)
-    return _store_answer(Chat.objects.get(pk=chat_id), Message.objects.get(pk=parent_id), choice, state)
 
 
 def begin(message: Message, choice: Choice) -> LiveAnswer:
     """Start the task that produces `message`. It belongs to the server, not to the request."""
     answer = feeds.begin(message)
-    # An empty context: a task that inherits the request's would do its database work in that request's dead thread.
+    # A context of its own: a task that inherits the request's would do its database work in that request's dead thread.
     answer.task = asyncio.create_task(
-        _in_writer(lambda: _produce(answer, choice)), name=f"answer {message.pk}", context=contextvars.Context()
+        _in_writer(lambda: _produce(answer, choice)), name=f"answer {message.pk}", context=context(message.chat_id)
     )
+    # After the answer has given up its place: what follows it may need that.
+    answer.task.add_done_callback(lambda done: _what_follows(answer, choice))
     return answer
+
+
+def _what_follows(answer: LiveAnswer, choice: Choice) -> None:
+    """Have the chat's title made, and send what is queued: in tasks of their own."""
+    if waiting.ending or answer.message.state == State.WAITING:
+        return
+    message = answer.message
+    works: list[tuple[set[asyncio.Task[Any]], Callable[[], Coroutine[Any, Any, None]]]] = [
+        (_storing, lambda: send_next(message.chat_id, _begin_or_wait))
+    ]
+    if message.state == State.COMPLETE:
+        works.append((_asides, lambda: titles.make(message, choice)))
+    for kept, work in works:
+        task = asyncio.create_task(_in_writer(work), context=context(message.chat_id))
+        kept.add(task)
+        task.add_done_callback(kept.discard)
 
 
 async def _in_writer(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -230,15 +244,7 @@ async def _produce(answer: LiveAnswer, choice: Choice) -> None:
     saver = asyncio.create_task(_save_as_it_comes(answer))
     state, error = State.FAILED, None
     try:
-        turns = await turns_before(message, choice)
-        ask = Ask(
-            model=choice.model,
-            turns=turns,
-            instructions=instructions(),
-            effort=choice.effort,
-            conversation=str(message.chat_id),
-        )
-        async with contextlib.aclosing(choice.path.answer(ask)) as events:
+        async with contextlib.aclosing(asking.events(message, choice)) as events:
             async for event in events:
                 _take(event, answer)
         state = State.COMPLETE
@@ -321,9 +327,19 @@ def _error_facts(error: AccessError) -> dict[str, str]:
     }
 
 
+# All that becomes known of an answer while it comes. Not whether it was deleted meanwhile.
+_FINAL: Final = (
+    *("state", "text", "reasoning", "html", "html_version", "items", "usage", "error", "finished", "begun"),
+    "access_label",
+)
+
+
 @atomic
 def _make_final(message: Message) -> None:
-    message.save()
+    message.save(update_fields=_FINAL)
+    # What follows a deleted answer follows what is shown instead.
+    if (why := HOLDS.get(State(message.state))) and Message.objects.filter(pk=message.pk, deleted=None).exists():
+        queue.hold(message.chat_id, why)
     Piece.objects.filter(message=message).delete()
     Chat.touch(message.chat_id)
 
@@ -332,6 +348,8 @@ async def stop_all() -> None:
     """End all answers because the server ends: each is stored with what came, marked interrupted. No other is begun."""
     waiting.end()
     tasks = []
+    for aside in _asides:
+        aside.cancel()
     for answer in feeds.live.values():
         if answer.task is not None:
             tasks.append(answer.task)
@@ -357,4 +375,5 @@ def recover() -> int:
         # Rendered when it is first shown, for the start must not wait for that.
         message.html, message.html_version = "", 0
         _make_final(message)
+    queue.hold_all(Held.RESTARTED)
     return len(left)

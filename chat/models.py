@@ -10,9 +10,12 @@ from django.db import models
 from django.db.models import F
 from django.utils import timezone
 
+from chat.database import MEMORY, alias, is_temporary, new_id
 from connections.status import NextStep
 
 TITLE_LENGTH = 80
+#: Of every temporary chat: browsers write the titles of pages down.
+TEMPORARY_TITLE = "Temporary chat"
 
 
 class TitleBy(models.TextChoices):
@@ -28,6 +31,8 @@ class Folder(models.Model):
 
     name = models.CharField(max_length=80)
     created = models.DateTimeField(default=timezone.now)
+    # As that of a chat. Its chats stand outside of it then.
+    deleted = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ("name", "pk")
@@ -39,7 +44,7 @@ class Folder(models.Model):
 class Chat(models.Model):
     """One conversation. `revision` is raised whenever its messages change in number, order or state."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     title = models.CharField(max_length=200)
     title_by = models.CharField(max_length=8, choices=TitleBy.choices, default=TitleBy.WORDS)
     created = models.DateTimeField(default=timezone.now)
@@ -64,9 +69,25 @@ class Chat(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    @property
+    def is_temporary(self) -> bool:
+        """Whether it is in memory only, see `chat.temporary`."""
+        return is_temporary(self.pk)
+
+    async def branch(self) -> dict[int, str]:
+        """Return the ids of the shown branch, oldest first, each with its state. No text is read. One query."""
+        rows = self.messages.filter(deleted=None).order_by().values_list("pk", "parent_id", "state")
+        known = {pk: (parent, state) async for pk, parent, state in rows}
+        branch: dict[int, str] = {}
+        step = self.head_id
+        while step in known:
+            parent, branch[step] = known[step]
+            step = parent
+        return dict(reversed(branch.items()))
+
     async def conversation(self) -> list[Message]:
-        """Return the messages of the shown branch, oldest first. One query."""
-        known = {message.pk: message async for message in self.messages.all()}
+        """Return the messages of the shown branch, oldest first, with all their texts. One query."""
+        known = {message.pk: message async for message in self.messages.filter(deleted=None)}
         branch: list[Message] = []
         step = known.get(self.head_id) if self.head_id is not None else None
         while step is not None:
@@ -189,6 +210,12 @@ class Queued(models.Model):
     key = models.UUIDField(unique=True)
     # Access path, model and effort, as Chat.choice.
     choice = models.JSONField(default=dict)
+    # Why it is not sent by itself, as a sentence; empty: it is sent in its turn.
+    held = models.CharField(max_length=200, blank=True)
+    # The browser on another device that asked for it, as `chat.conversation.senders` writes it; None for one here.
+    sender = models.JSONField(null=True)
+    # Since when it is removed: it can be put back for a while.
+    removed = models.DateTimeField(null=True)
     created = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -201,7 +228,7 @@ class Queued(models.Model):
 class Draft(models.Model):
     """A message that was taken back, on its way to the message field of a page: kept until a page has put it there."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     # None: for the page that a new chat begins with.
     chat = models.ForeignKey(Chat, null=True, on_delete=models.SET_NULL, related_name="drafts")
     text = models.TextField()
@@ -248,7 +275,7 @@ class File(models.Model):
 class Attachment(models.Model):
     """A file under the name it was given, of a message, or of one that is still being written or waits."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     file = models.ForeignKey(File, on_delete=models.PROTECT, related_name="attachments")
     name = models.CharField(max_length=255)
     message = models.ForeignKey(Message, null=True, on_delete=models.CASCADE, related_name="attachments")
@@ -263,6 +290,17 @@ class Attachment(models.Model):
     def __str__(self) -> str:
         return f"attachment {self.pk}"
 
+    @property
+    def needs(self) -> str:
+        """What a model must take to be given it: "image", "pdf" where there is no text in it, and else "text".
+
+        Rows of `chat.attachments.attaching.measured` know; others look at the text.
+        """
+        if self.file.kind == FileKind.IMAGE:
+            return "image"
+        has_text = getattr(self, "length", 0) or (not hasattr(self, "length") and self.file.text)
+        return "pdf" if self.file.kind == FileKind.PDF and not has_text else "text"
+
 
 class Preference(models.Model):
     """One remembered choice of the user, by name; the value is JSON."""
@@ -276,6 +314,8 @@ class Preference(models.Model):
 
 def title_from(text: str) -> str:
     """Make a chat's title of its first message: its first words, on one line, cut at a word. No model is asked."""
+    if alias() == MEMORY:
+        return TEMPORARY_TITLE
     line = " ".join(text.split())
     if len(line) <= TITLE_LENGTH:
         return line or "New chat"

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
-from django.utils import timezone
-
+from chat import windows
+from chat.attachments import attaching
 from chat.blocks import BlockStream, Position
 from chat.choices import Picker, picker
+from chat.conversation import queue, versions
+from chat.conversation.versions import Versions
 from chat.feed import feeds
 from chat.markdown import HTML_VERSION, render
-from chat.models import Chat, Draft, Message, Role, State
+from chat.meter import Meter, meter
+from chat.models import Attachment, Chat, Draft, Message, Role, State
+from chat.preferences import LONGEST_INSTRUCTIONS
 from chat.waiting import Notice, drafts, notice
+from chat.windows import Window
 from connections.changes import connections_changed
-
-# So many chats stand in the sidebar.
-HISTORY_LENGTH: Final = 100
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Blocks:
 class Shown:
     """One message as its template wants it. With `keep` the page keeps the texts it has, and only the rest is new.
 
-    `waiting` is what to say in the place of an answer that waits.
+    `waiting` is what to say in the place of an answer that waits, `versions` where it stands among its versions,
+    `attached` its files.
     """
 
     message: Message
@@ -51,12 +53,16 @@ class Shown:
     thoughts: Blocks
     keep: bool = False
     waiting: Notice | None = None
+    versions: Versions | None = None
+    attached: Sequence[Attachment] = ()
 
 
 @dataclass(frozen=True)
 class Cursor:
     """How much a tab has: the chat's revision, the live answer with its blocks, the sidebar and the menu.
 
+    Of the chat it has the messages from `first` to `last`, and older ones that it asked for later. `more` says that
+    the branch went on after `last`: then new messages are not told, for they do not follow what is there.
     Travels as the event stream's position; anything unreadable is the empty cursor, which has nothing.
     """
 
@@ -67,61 +73,84 @@ class Cursor:
     boot: str = ""
     history: int = -1
     connections: int = -1
+    first: int = 0
+    last: int = 0
+    more: bool = False
 
     def __str__(self) -> str:
-        return (
-            f"{self.revision}.{self.live}.{self.text}.{self.thoughts}.{self.boot}.{self.history}.{self.connections}"
-        )
+        numbers = (self.history, self.connections, self.first, self.last, int(self.more))
+        head = f"{self.revision}.{self.live}.{self.text}.{self.thoughts}.{self.boot}"
+        return ".".join([head, *map(str, numbers)])
 
     @classmethod
     def parse(cls, text: str) -> Cursor:
         """Read what `str` wrote."""
         try:
-            revision, live, closed, thoughts, boot, history, connections = text[:200].split(".")
-            return cls(
-                int(revision), int(live), int(closed), int(thoughts), boot, int(history), int(connections)
-            )
+            revision, live, closed, thoughts, boot, *rest = text[:300].split(".")
+            history, connections, first, last, more = map(int, rest)
+            counts = int(revision), int(live), int(closed), int(thoughts)
+            return cls(*counts, boot, history, connections, first, last, bool(more))
         except ValueError:
             return cls()
 
 
 @dataclass
 class ChatPage:
-    """Everything the main column shows, and the cursor that says so."""
+    """Everything the main column shows, and the cursor that says so.
+
+    `messages` are those of one window; there are more before it where `older`, and after it where `newer`. `found` is
+    the message that is looked for, 0 for none.
+    """
 
     chat: Chat | None
     messages: Sequence[Shown]
     picker: Picker
     cursor: Cursor
     drafts: Sequence[Draft] = ()
+    queue: queue.Line = field(default_factory=queue.Line)
     key: uuid.UUID = field(default_factory=uuid.uuid4)
+    branch: Mapping[int, str] = field(default_factory=dict)
+    older: bool = False
+    newer: bool = False
+    found: int = 0
+    meter: Meter | None = None
 
     @property
     def busy(self) -> bool:
         """Whether an answer is coming."""
-        return any(item.message.is_live for item in self.messages)
+        return State.STREAMING in self.branch.values()
 
     @property
     def waits(self) -> bool:
         """Whether a message waits for its access path."""
-        return any(item.waiting for item in self.messages)
+        return State.WAITING in self.branch.values()
 
     def context(self) -> dict[str, Any]:
         """The template's variables."""
         return {
             "chat": self.chat,
+            "chat_id": self.chat.pk if self.chat else None,
             "messages": self.messages,
             "picker": self.picker,
             "cursor": str(self.cursor),
             "drafts": self.drafts,
+            "queue": self.queue,
             "key": self.key,
+            "longest": LONGEST_INSTRUCTIONS,
             "busy": self.busy,
             "waits": self.waits,
+            "older": self.older,
+            "newer": self.newer,
+            "found": self.found,
+            "meter": self.meter,
         }
 
 
-async def page(chat: Chat | None) -> ChatPage:
-    """Gather the main column of a chat, or of the empty one that a new chat begins with."""
+async def page(chat: Chat | None, at: int | None = None, *, after: int | None = None) -> ChatPage:
+    """Gather the main column of a chat, or of the empty one that a new chat begins with.
+
+    It shows the end of the chat, or the message `at` with what stands around it, or what follows the message `after`.
+    """
     # Before anything is read: what changes meanwhile is sent again rather than missed.
     now = Cursor(
         revision=chat.revision if chat else 0,
@@ -129,16 +158,39 @@ async def page(chat: Chat | None) -> ChatPage:
         history=feeds.history.version,
         connections=connections_changed.version,
     )
-    messages = await shown(await chat.conversation()) if chat else []
+    branch = await chat.branch() if chat else {}
+    if after is not None:
+        window = await windows.after(branch, after)
+        now = replace(now, first=after, last=after)
+    else:
+        window = await (windows.newest(branch) if at is None else windows.around(branch, at))
+    messages = await shown(window.rows)
+    made = ChatPage(chat, messages, await picker(chat), having(now, window, messages), await drafts(chat))
+    made.queue = await queue.of_chat(chat)
+    made.branch, made.older, made.newer = branch, window.older, window.newer
+    made.meter = await meter(branch, made.picker)
+    made.found = at if at is not None and at in branch else 0
+    return made
+
+
+def having(cursor: Cursor, window: Window, messages: Sequence[Shown]) -> Cursor:
+    """Return the cursor of a page that has just got `window`, shown as `messages`, and nothing else."""
     live = next((item for item in messages if item.text.live), None)
     if live is not None:
-        now = replace(now, live=live.message.pk, text=len(live.text.closed), thoughts=len(live.thoughts.closed))
-    return ChatPage(chat, messages, await picker(chat), now, await drafts(chat))
+        cursor = replace(cursor, live=live.message.pk, text=len(live.text.closed), thoughts=len(live.thoughts.closed))
+    if not window.rows:
+        return cursor
+    return replace(cursor, first=window.first, last=window.last, more=window.newer)
 
 
 async def shown(messages: Sequence[Message]) -> list[Shown]:
     """Return the messages with their HTML, rendering what an older Lerix rendered otherwise."""
-    return [await _shown(message) for message in messages]
+    several = await versions.of(messages)
+    files = await attaching.of_messages(messages)
+    return [
+        replace(await _shown(message), versions=several.get(message.pk), attached=files.get(message.pk, ()))
+        for message in messages
+    ]
 
 
 async def _shown(message: Message) -> Shown:
@@ -154,10 +206,11 @@ async def _shown(message: Message) -> Shown:
         # It ended after the row was read.
         await message.arefresh_from_db()
     if message.role == Role.ASSISTANT and message.html_version != HTML_VERSION:
-        message.html = await asyncio.to_thread(render, message.text)
+        message.html = await asyncio.to_thread(render, message.text, f"{prefix}-body")
         message.html_version = HTML_VERSION
         await Message.objects.filter(pk=message.pk).aupdate(html=message.html, html_version=HTML_VERSION)
-    thoughts = await asyncio.to_thread(render, message.reasoning) if message.reasoning else ""
+    reasoning = message.reasoning
+    thoughts = await asyncio.to_thread(render, reasoning, f"{prefix}-thoughts") if reasoning else ""
     return Shown(
         message,
         Blocks(f"{prefix}-body", [message.html] if message.html else []),
@@ -166,33 +219,19 @@ async def _shown(message: Message) -> Shown:
     )
 
 
-def kept(message: Message) -> Shown:
+async def kept(message: Message) -> Shown:
     """Return a finished message whose texts the page has already."""
     prefix = f"m{message.pk}"
-    return Shown(message, Blocks(f"{prefix}-body", []), Blocks(f"{prefix}-thoughts", []), keep=True)
-
-
-async def history() -> list[tuple[str, list[Chat]]]:
-    """Return the newest chats by day, newest first."""
-    today = timezone.localdate()
-    groups: dict[str, list[Chat]] = {}
-    async for chat in Chat.objects.all()[:HISTORY_LENGTH]:
-        groups.setdefault(day_name(timezone.localtime(chat.updated), today), []).append(chat)
-    return list(groups.items())
-
-
-def day_name(moment: datetime, today: date) -> str:
-    """Return the heading under which a chat of that moment stands."""
-    day = moment.date()
-    if day >= today:
-        return "Today"
-    if day == today - timedelta(days=1):
-        return "Yesterday"
-    if day > today - timedelta(days=7):
-        return "Last 7 days"
-    if day > today - timedelta(days=30):
-        return "Last 30 days"
-    return f"{day:%B %Y}"
+    several = await versions.of([message])
+    files = await attaching.of_messages([message])
+    return Shown(
+        message,
+        Blocks(f"{prefix}-body", []),
+        Blocks(f"{prefix}-thoughts", []),
+        keep=True,
+        versions=several.get(message.pk),
+        attached=files.get(message.pk, ()),
+    )
 
 
 def position(blocks: BlockStream, closed: int) -> Position:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from chat.models import Preference
 
 LONGEST_INSTRUCTIONS: Final = 8_000
+MOST_DEVICES: Final = 64
 
 
 class Theme(StrEnum):
@@ -37,6 +38,10 @@ class Preferences:
     theme: Theme = Theme.SYSTEM
     send_key: SendKey = SendKey.ENTER
     instructions: str = ""
+    #: Whether this computer's browsers tell of a long answer that is done while nobody looks.
+    notify: bool = False
+    #: Ids, in hexadecimal, of the other devices whose browsers do; the newest last.
+    notified: tuple[str, ...] = ()
 
 
 class Unusable(ValueError):
@@ -74,10 +79,25 @@ async def keep(name: str, value: object) -> Preferences:
     return _held
 
 
+def notifies(device: bytes | None) -> bool:
+    """Whether the browsers of a device tell of a long answer that is done; `device` None is this computer."""
+    return _held.notify if device is None else device.hex() in _held.notified
+
+
+async def keep_notified(device: bytes, *, on: bool) -> None:
+    """Set whether the browser of another device tells of it. The oldest are forgotten where there are too many."""
+    others = [each for each in _held.notified if each != device.hex()]
+    await keep("notified", [*others, device.hex()][-MOST_DEVICES:] if on else others)
+
+
 def checked(name: str, value: object) -> Any:
     """Return `value` as the preference `name` holds it. Raises Unusable."""
     text = value if isinstance(value, str) else ""
     match name:
+        case "notify" if text in {"on", "off"} or isinstance(value, bool):
+            return value is True or text == "on"
+        case "notified" if isinstance(value, list) and all(isinstance(each, str) for each in value):
+            return tuple(value[-MOST_DEVICES:])
         case "theme" if text in set(Theme):
             return Theme(text)
         case "send_key" if text in set(SendKey):

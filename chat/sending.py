@@ -9,8 +9,9 @@ from asgiref.sync import sync_to_async
 
 from chat import generate, waiting
 from chat.choice import Choice
-from chat.database import atomic
+from chat.database import DISK, MEMORY, about, atomic, using
 from chat.models import Chat, Message, State
+from chat.temporary.memory.base import is_begun
 from connections.catalogue import Model
 from connections.changes import connections_changed, heard
 from connections.models import CatalogueEntry
@@ -42,16 +43,23 @@ class Line:
         """Begin what is due. Returns in how many seconds more will be, where only time is missing."""
         if not self.path.status().ready:
             return None
-        rows = Message.objects.filter(access=self.path.key, state=State.WAITING).order_by("pk")
         now, later = asyncio.get_running_loop().time(), []
-        for message in [row async for row in rows]:
+        for message in [*await self._waiting(MEMORY), *await self._waiting(DISK)]:
             if len(self._asked) >= AT_ONCE or waiting.ending or not self.path.status().ready:
                 break
             if (due := waiting.pause_ends(message.pk)) > now:
                 later.append(due - now)
             else:
-                await self._begin(message)
+                with about(message.pk):
+                    await self._begin(message)
         return min(later, default=None)
+
+    async def _waiting(self, database: str) -> list[Message]:
+        if database == MEMORY and not is_begun():
+            return []
+        with using(database):
+            rows = Message.objects.filter(access=self.path.key, state=State.WAITING, deleted=None, chat__deleted=None)
+            return [row async for row in rows.order_by("pk")]
 
     async def _begin(self, message: Message) -> None:
         choice = Choice(self.path, await _model(message), message.effort or None)
@@ -85,7 +93,8 @@ async def _model(message: Message) -> Model:
 @atomic
 def _claim(message_id: int, choice: Choice) -> Message | None:
     """Take an answer out of waiting, for good: None where it was taken back. Committed before anything is asked."""
-    if not Message.objects.filter(pk=message_id, state=State.WAITING).update(
+    # Without the chat: an UPDATE joins nothing, and a deleted chat's messages wait no more.
+    if not Message.objects.filter(pk=message_id, state=State.WAITING, deleted=None).update(
         state=State.STREAMING,
         access_label=choice.path.label,
         # While it was away, the path may not have known its account.
@@ -115,9 +124,7 @@ async def follow() -> None:
                 await heard(bell, seconds=soonest)
 
 
-def _renew(
-    lines: dict[str, tuple[Line, asyncio.Task[None]]], group: asyncio.TaskGroup, bell: asyncio.Event
-) -> None:
+def _renew(lines: dict[str, tuple[Line, asyncio.Task[None]]], group: asyncio.TaskGroup, bell: asyncio.Event) -> None:
     """Have a line for each path that keeps messages."""
     present = {path.key: path for path in paths.all() if path.keeps_messages}
     gone = [key for key, (line, _) in lines.items() if present.get(key) is not line.path]

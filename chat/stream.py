@@ -3,6 +3,8 @@
 One stream carries everything the tab needs: new messages, the live answer, the sidebar, the model menu. It sends
 states, not events: whatever the reader missed, it gets the newest once. So a slow reader costs no memory, and a
 reader that re-joins with its cursor gets what it lacks and nothing twice.
+
+A page has a window of the chat (`chat.windows`): what stands before it is sent only to those that ask for it.
 """
 
 from __future__ import annotations
@@ -11,20 +13,24 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import date
 from html import escape
 from typing import Final
 from uuid import UUID
 
 from asgiref.sync import ThreadSensitiveContext
-from django.utils import timezone
 
+from chat import windows
 from chat.blocks import BlockStream, Position
-from chat.choices import picker
+from chat.choices import Picker, picker
+from chat.conversation import queue
+from chat.database import about
 from chat.feed import LiveAnswer, feeds
+from chat.history.listing import sidebar
+from chat.meter import meter
 from chat.models import Chat, Message, State
-from chat.pages import Cursor, history, kept, position, shown
+from chat.pages import Cursor, having, kept, position, shown
 from chat.waiting import notice
+from chat.windows import Window
 from connections.changes import connections_changed, heard
 from connections.push import ALIVE, KEEP_ALIVE, WAITING, html, message, partial
 
@@ -39,29 +45,6 @@ SHARE: Final = 0.0016
 _readers = ThreadPoolExecutor(1, thread_name_prefix="readers")
 
 
-class _Sidebar:
-    """The list of chats, rendered once for all readers after each change: each for itself, it was most of the work."""
-
-    def __init__(self) -> None:
-        self._lock = asyncio.Lock()
-        self._of: tuple[int, date] | None = None
-        self._html = ""
-
-    async def html(self, chat_id: UUID | None) -> str:
-        """Return the list with `chat_id` marked as the page that is shown."""
-        async with self._lock:
-            now = (feeds.history.version, timezone.localdate())
-            if self._of != now:
-                self._html = await html("chat/history.html", {"history": await history()})
-                self._of = now
-            whole = self._html
-        here = f'id="chat-{chat_id}"'
-        return whole.replace(here, f'{here} aria-current="page"')
-
-
-_sidebar = _Sidebar()
-
-
 class Reader:
     """One tab that follows a chat, or with `chat_id` None the empty page of a new chat."""
 
@@ -70,8 +53,8 @@ class Reader:
         self.cursor = cursor
         self._signal = feeds.chat(chat_id) if chat_id else None
         self._rows = -1
-        # The messages the page shows, with their states.
-        self._known: dict[int, str] = {}
+        # The branch as it was at the last look, with the states of its messages; None before the first look.
+        self._branch: dict[int, str] | None = None
         self._live: LiveAnswer | None = None
         # Nothing of the live answer has been sent since it was taken up: what comes first waits for nothing.
         self._first_words = False
@@ -98,7 +81,9 @@ class Reader:
     async def _look(self) -> list[str]:
         # Around the look and not around the stream: a stream may be closed from another context than its own.
         async with ThreadSensitiveContext(executor=_readers):
-            return await self.catch_up()
+            # The request's own is over.
+            with about(self.chat_id):
+                return await self.catch_up()
 
     async def catch_up(self) -> list[str]:
         """Return the next pieces of HTML that the page lacks, and move the cursor; nothing when it lacks none.
@@ -116,7 +101,7 @@ class Reader:
             return pieces
         if self.cursor.boot != feeds.boot or self.cursor.history != feeds.history.version:
             self.cursor = replace(self.cursor, history=feeds.history.version)
-            pieces.append(partial("#history", await _sidebar.html(self.chat_id)))
+            pieces.append(partial("#history", await sidebar.html(self.chat_id)))
         if self.cursor.boot != feeds.boot or self.cursor.connections != connections_changed.version:
             self.cursor = replace(self.cursor, connections=connections_changed.version)
             pieces += await self._menu_changed()
@@ -127,45 +112,118 @@ class Reader:
         """The messages in the database are others than before, or this reader has just come."""
         snapshot = await self._snapshot()
         if snapshot is None:
-            self._known, self._live = {}, None
+            self._branch, self._live = None, None
+            # If the chat is brought back, its page has nothing of it.
+            self.cursor = replace(self.cursor, revision=-1, first=0, last=0, more=False)
             return [partial("#log", await html("chat/gone.html", {}))] if self.chat_id else []
         chat, branch = snapshot
-        known, self._known = self._known, {row.pk: row.state for row in branch}
-        if not known and self.cursor.revision == chat.revision:
+        old, self._branch = self._branch, branch
+        if old is None and self.cursor.revision == chat.revision:
             # Nothing has changed since the page was made: only take up the live answer where it was left.
-            live = feeds.live_in(chat.pk)
-            same = live is not None and live.message.pk == self.cursor.live
-            self._take_up(live, self.cursor.text if same else 0, self.cursor.thoughts if same else 0)
+            self._rejoin(feeds.live_in(chat.pk))
             return []
-        pieces = []
-        if not known or list(self._known)[: len(known)] != list(known):
-            # Branches were switched, or too much was missed to be told piece by piece.
-            self._take_up(None)
-            pieces.append(partial("#log", await self._articles(branch)))
-        else:
-            for row in branch[: len(known)]:
-                if row.state != known[row.pk] or feeds.live.get(row.pk, self._live) is not self._live:
-                    pieces += await self._changed_state(row)
-            if new := branch[len(known) :]:
-                pieces.append(partial("#log", await self._articles(new), "beforeend"))
-        actions = {"chat": chat, "busy": feeds.live_in(chat.pk) is not None}
+        pieces = await (self._missed(branch) if old is None else self._changed(old, branch))
+        actions = {"chat": chat, "busy": feeds.live_in(chat.pk) is not None, "queue": await queue.of_chat(chat)}
         pieces.append(partial("#composer-actions", await html("chat/actions.html", actions)))
+        pieces.append(partial("#queue", await html("chat/queue.html", actions | {"waits": self._waits})))
         pieces.append(partial("#title", escape(chat.title)))
-        if (State.WAITING in known.values()) != self._waits:
-            context = {"picker": await picker(chat), "waits": self._waits}
+        pieces.append(partial("#chat-marks", await html("chat/marks.html", {"chat": chat})))
+        menu = await picker(chat)
+        pieces.append(await self._metered(menu))
+        if (State.WAITING in (old or {}).values()) != self._waits:
+            context = {"picker": menu, "waits": self._waits}
             pieces.append(partial("#composer-note", await html("chat/note.html", context)))
         self.cursor = replace(self.cursor, revision=chat.revision)
         return pieces
 
+    async def _missed(self, branch: dict[int, str]) -> list[str]:
+        """What a page lacks that was away while the chat changed."""
+        first, last = self.cursor.first, self.cursor.last
+        if first not in branch or last not in branch:
+            return await self._all_anew(await windows.newest(branch))
+        if self.cursor.more:
+            return []
+        window = await windows.after(branch, last)
+        if window.newer:
+            return await self._all_anew(await windows.newest(branch))
+        live = feeds.live.get(last)
+        pieces = []
+        if live is not None and last == self.cursor.live and self.cursor.boot == feeds.boot:
+            self._rejoin(live)
+        else:
+            # Of what the page has, only the end may have been unfinished.
+            self._take_up(None)
+            pieces.append(partial(f"#m{last}", await self._articles(await windows.load([last])), "outerMorph"))
+        return pieces + await self._add(window)
+
+    async def _changed(self, old: dict[int, str], branch: dict[int, str]) -> list[str]:
+        """The difference between two branches, of which the page shows the window that the cursor tells."""
+        before, now = list(old), list(branch)
+        same = next((at for at, pk in enumerate(before) if at >= len(now) or now[at] != pk), len(before))
+        start = before.index(self.cursor.first) if self.cursor.first in old else 0
+        if same < len(before) and (self.cursor.more or same <= start):
+            # It parts from the old branch where this reader cannot tell what the page has.
+            at = now[min(same, len(now) - 1)] if now else 0
+            return await self._all_anew(await windows.around(now, at))
+        if self.cursor.more:
+            return []
+        pieces = []
+        stay = before[start:same]
+        for row in await windows.load([pk for pk in stay if self._is_other(pk, old[pk], branch[pk])]):
+            pieces += await self._changed_state(row)
+        window = await windows.after(now, now[same - 1] if same else None)
+        if self._live is not None and self._live.message.pk not in stay:
+            self._take_up(None)
+        gone = before[same:]
+        if gone and window.rows:
+            # In the place of the first that goes, so that nothing else moves.
+            pieces += await self._add(window, f"#m{gone.pop(0)}", "outerHTML")
+        elif window.rows:
+            pieces += await self._add(window)
+        else:
+            self.cursor = replace(self.cursor, last=now[-1] if now else 0)
+        return pieces + [partial(f"#m{pk}", "", "delete") for pk in gone]
+
+    def _is_other(self, pk: int, old: str, now: str) -> bool:
+        """Whether a message has another state than it had, or is a live answer that this reader does not follow."""
+        return old != now or feeds.live.get(pk, self._live) is not self._live
+
+    async def _add(self, window: Window, target: str = "#log", swap: str = "beforeend") -> list[str]:
+        """Show further messages of the branch, from where the page's own end."""
+        if not window.rows:
+            return []
+        articles = await self._articles(window.rows)
+        if window.newer:
+            articles += await html("chat/newer.html", {"chat_id": self.chat_id, "after": window.last})
+        first = self.cursor.first or window.first
+        self.cursor = replace(self.cursor, first=first, last=window.last, more=window.newer)
+        return [partial(target, articles, swap)]
+
+    async def _all_anew(self, window: Window) -> list[str]:
+        """Show a window in place of whatever the page has."""
+        self._take_up(None)
+        items = await shown(window.rows)
+        self.cursor = having(replace(self.cursor, first=0, last=0, more=False), window, items)
+        self._rejoin(feeds.live.get(self.cursor.live))
+        context = {"chat_id": self.chat_id, "messages": items, "older": window.older, "newer": window.newer}
+        return [partial("#log", await html("chat/window.html", context))]
+
+    def _rejoin(self, live: LiveAnswer | None) -> None:
+        """Follow `live` from where the cursor says that the page has it."""
+        if self.cursor.more:
+            live = None
+        same = live is not None and live.message.pk == self.cursor.live
+        self._take_up(live, self.cursor.text if same else 0, self.cursor.thoughts if same else 0)
+
     @property
     def _waits(self) -> bool:
-        return State.WAITING in self._known.values()
+        return State.WAITING in (self._branch or {}).values()
 
-    async def _snapshot(self) -> tuple[Chat, list[Message]] | None:
-        """Return the chat and its messages, both of one moment."""
+    async def _snapshot(self) -> tuple[Chat, dict[int, str]] | None:
+        """Return the chat and its shown branch, both of one moment."""
         chat = await self._chat()
         while chat is not None:
-            branch = await chat.conversation()
+            branch = await chat.branch()
             newest = await self._chat()
             if newest is not None and newest.revision == chat.revision:
                 return chat, branch
@@ -173,7 +231,7 @@ class Reader:
         return None
 
     async def _chat(self) -> Chat | None:
-        return await Chat.objects.filter(pk=self.chat_id).afirst() if self.chat_id else None
+        return await Chat.objects.filter(pk=self.chat_id, deleted=None).afirst() if self.chat_id else None
 
     async def _articles(self, rows: Sequence[Message]) -> str:
         """Render messages; if one of them is live, follow it from what was rendered."""
@@ -203,9 +261,7 @@ class Reader:
         pieces = _block_pieces(f"{name}-thoughts", live.thought_blocks, self._thoughts)
         pieces += _block_pieces(f"{name}-body", live.text_blocks, self._text)
         self._thoughts, self._text = live.thought_blocks.position, live.text_blocks.position
-        self.cursor = replace(
-            self.cursor, live=live.message.pk, text=self._text.closed, thoughts=self._thoughts.closed
-        )
+        self.cursor = replace(self.cursor, live=live.message.pk, text=self._text.closed, thoughts=self._thoughts.closed)
         return pieces
 
     async def _changed_state(self, row: Message) -> list[str]:
@@ -222,22 +278,27 @@ class Reader:
         for number, fixed in live.corrections:
             if number < sent:
                 pieces.append(partial(f"#m{row.pk}-body-c{number}", fixed))
-        article = await html("chat/message.html", {"item": kept(row)})
+        article = await html("chat/message.html", {"item": await kept(row)})
         return [*pieces, partial(f"#m{row.pk}", article, "outerMorph")]
 
     async def _menu_changed(self) -> list[str]:
         chat = await self._chat()
-        context = {"picker": await picker(chat), "chat": chat, "waits": self._waits}
+        menu = await picker(chat)
+        context = {"picker": menu, "chat": chat, "waits": self._waits}
         return [
             partial("#picker", await html("chat/picker.html", context)),
             partial("#composer-note", await html("chat/note.html", context)),
             partial("#welcome-hint", await html("chat/hint.html", context)),
+            await self._metered(menu),
             *await self._waiting_changed(),
         ]
 
+    async def _metered(self, menu: Picker) -> str:
+        return partial("#meter", await html("chat/meter.html", {"meter": await meter(self._branch or (), menu)}))
+
     async def _waiting_changed(self) -> list[str]:
         """What there is to say now of the answers that wait."""
-        waiting = [pk for pk, state in self._known.items() if state == State.WAITING]
+        waiting = [pk for pk, state in (self._branch or {}).items() if state == State.WAITING]
         return [
             partial(f"#m{row.pk}-state", await html("chat/state.html", {"message": row, "waiting": notice(row)}))
             async for row in Message.objects.filter(pk__in=waiting, state=State.WAITING)
@@ -259,4 +320,3 @@ def _block_pieces(name: str, blocks: BlockStream, reader: Position) -> list[str]
     elif last is not None:
         pieces.append(partial(f"#{name}-open {last.target}", escape(last.text, quote=False), "beforeend"))
     return pieces
-

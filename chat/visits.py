@@ -18,6 +18,8 @@ MOST_OF_MINUTE: Final = 30
 _seated: Counter[bytes] = Counter()
 # When each device sent its last messages. An account has some dozens of devices.
 _sent: dict[bytes, deque[float]] = {}
+# How often each device was ended, and all of them at once.
+_ended: Counter[bytes | None] = Counter()
 
 
 class TooManyVisits(Exception):
@@ -54,8 +56,14 @@ def enter(device: bytes) -> Seat:
     return Seat(device)
 
 
+def admitted(device: bytes) -> str:
+    """Return a word for the time since which a device may ask: another one after it was ended, or after a restart."""
+    return f"{feeds.boot}.{_ended[None]}.{_ended[device]}"
+
+
 def stop(device: bytes | None = None) -> None:
     """End what a device has begun, or all devices: removed, signed out, switched off. What came is kept."""
+    _ended[device] += 1
     for answer in list(feeds.live.values()):
         if answer.device is not None and device in {None, answer.device}:
             answer.stop()

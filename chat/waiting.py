@@ -13,7 +13,11 @@ from datetime import datetime
 from typing import Final
 
 from asgiref.sync import sync_to_async
+from django.db.models import Prefetch
 
+from chat.attachments import attaching
+from chat.conversation import queue
+from chat.conversation.queue import Held
 from chat.database import atomic
 from chat.feed import feeds
 from chat.models import Chat, Draft, Message, Role, State
@@ -132,7 +136,8 @@ async def take_back(message_id: int) -> TakenBack | None:
 @atomic
 def _take_back(message_id: int) -> tuple[uuid.UUID, TakenBack] | None:
     # The condition that the beginning has as well, before anything is looked at.
-    if not Message.objects.filter(pk=message_id, state=State.WAITING).update(state=State.STOPPED):
+    waits = Message.objects.filter(pk=message_id, state=State.WAITING, deleted=None)
+    if not waits.update(state=State.STOPPED):
         return None
     answer = Message.objects.select_related("chat", "parent").get(pk=message_id)
     chat, question = answer.chat, answer.parent
@@ -146,13 +151,16 @@ def _take_back(message_id: int) -> tuple[uuid.UUID, TakenBack] | None:
     Chat.objects.filter(pk=chat.pk, head=answer.pk).update(head=before)
     answer.delete()
     if alone and question is not None:
+        draft = Draft.objects.create(text=question.text)
+        attaching.hand_on(question, draft)
         question.delete()
         if not chat.messages.exists():
-            Draft.objects.create(text=question.text)
+            queue.to_drafts(chat.pk)
             chat_id = chat.pk
             chat.delete()
             return chat_id, TakenBack(None)
-        Draft.objects.create(text=question.text, chat=chat)
+        Draft.objects.filter(pk=draft.pk).update(chat=chat)
+    queue.hold(chat.pk, Held.TAKEN_BACK)
     Chat.touch(chat.pk)
     chat.refresh_from_db()
     return chat.pk, TakenBack(chat)
@@ -160,9 +168,16 @@ def _take_back(message_id: int) -> tuple[uuid.UUID, TakenBack] | None:
 
 async def drafts(chat: Chat | None) -> list[Draft]:
     """Return the messages that were taken back and are in no message field yet; with None those of deleted chats."""
-    return [draft async for draft in Draft.objects.filter(chat=chat)]
+    found = Draft.objects.filter(chat=chat).prefetch_related(Prefetch("attachments", attaching.measured()))
+    return [draft async for draft in found]
 
 
 async def placed(draft_id: uuid.UUID) -> None:
-    """Forget a draft: its text stands in a message field now."""
-    await Draft.objects.filter(pk=draft_id).adelete()
+    """Forget a draft: its text stands in a message field now, with its files beside it."""
+    await sync_to_async(_placed)(draft_id)
+
+
+@atomic
+def _placed(draft_id: uuid.UUID) -> None:
+    attaching.free(draft_id)
+    Draft.objects.filter(pk=draft_id).delete()

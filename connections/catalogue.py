@@ -33,7 +33,8 @@ class Model:
     """One model of a path.
 
     `context_window` is in tokens. `lite` decides the request form, `summaries` whether reasoning
-    summaries may be asked for; `verbosity` is the model's default where it takes one.
+    summaries may be asked for; `verbosity` is the model's default where it takes one. `modalities` are what it takes:
+    "text", "image", and "pdf" where a PDF may be given as it is.
     """
 
     slug: str
@@ -47,6 +48,10 @@ class Model:
     lite: bool = False
     summaries: bool = False
     verbosity: str | None = None
+
+    def takes(self, modality: str) -> bool:
+        """Whether a question may hold such things."""
+        return modality in self.modalities
 
     def effort(self, wanted: str | None) -> str | None:
         """`wanted` where this model has it, else the model's default, else None."""
@@ -134,7 +139,8 @@ def _model(entry: dict[str, Any]) -> Model | None:
         efforts=efforts,
         default_effort=_default_effort(entry.get("default_reasoning_level"), efforts),
         context_window=_window(entry.get("context_window")) or _window(entry.get("max_context_window")),
-        modalities=_modalities(entry.get("input_modalities")),
+        # No file was ever seen to be taken there, whatever the list may say one day.
+        modalities=tuple(name for name in _modalities(entry.get("input_modalities")) if name != "pdf"),
         lite=entry.get("use_responses_lite") is True,
         summaries=summaries,
         verbosity=verbosity or None,

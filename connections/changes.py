@@ -18,6 +18,11 @@ class Signal:
         """From now on set `bell` at each change."""
         self._bells.add(bell)
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody waits for a change."""
+        return bool(self._bells)
+
     def set(self) -> None:
         """Raise the number and ring all bells."""
         self.version += 1

@@ -113,8 +113,9 @@ def _model(parts: _Parts, place: int) -> Model:
         description="A snapshot that does not change" if parts.snapshot else "Tuned for you" if parts.tuned else "",
         priority=place,
         efforts=efforts,
+        context_window=_context(parts),
         default_effort="medium" if _MEDIUM in efforts else efforts[0].name if efforts else None,
-        modalities=("text", "image") if _sees(parts) else ("text",),
+        modalities=("text", "image", "pdf") if _sees(parts) else ("text",),
         # o1 and o3-mini reason without a summary.
         summaries=bool(efforts) and not (parts.o_series and (parts.version == (1,) or parts.id.startswith("o3-mini"))),
     )
@@ -152,6 +153,21 @@ def _efforts(parts: _Parts) -> Iterable[Effort]:
         elif parts.version < (6,):
             efforts.insert(0, _NONE)
     return efforts
+
+
+def _context(parts: _Parts) -> int | None:
+    """The documented context in tokens; None for families that came later."""
+    words, version = set(parts.words), parts.version
+    if parts.o_series:
+        return 128_000 if version == (1,) and words & {"mini", "preview"} else 200_000 if version <= (4,) else None
+    if version >= (5,):
+        chat = "chat" in words or parts.id.startswith("chatgpt-")
+        return None if version >= (5, 4) else 128_000 if chat else 400_000
+    if version == (4, 1):
+        return 1_047_576
+    if version >= (4,):
+        return 128_000 if parts.letter or words & {"turbo", "preview"} or version > (4,) else 8_192
+    return 16_385 if version == (3, 5) else None
 
 
 def _sees(parts: _Parts) -> bool:

@@ -37,8 +37,37 @@ class RequestForm(Enum):
 
 
 @dataclass(frozen=True)
+class Picture:
+    """An image of a message. `data` is base64, `media_type` one of `PICTURES`."""
+
+    media_type: str
+    data: str
+
+
+@dataclass(frozen=True)
+class Document:
+    """A PDF of a message, given as it is: for models with the modality "pdf". `data` is base64."""
+
+    name: str
+    data: str
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """What a file says, as text: written into the request as it stands here."""
+
+    text: str
+
+
+Part = Picture | Document | Excerpt
+
+#: Media types of images that every path takes.
+PICTURES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
+
+
+@dataclass(frozen=True)
 class Turn:
-    """One message of the history.
+    """One message of the history. `files` are of a user's, and come before its text.
 
     `items` are reasoning items which came before an assistant's text. They belong to one account and
     model: pass only those whose replay key is the path's present one (`AccessPath.replay_key`).
@@ -47,6 +76,7 @@ class Turn:
     role: Literal["user", "assistant"]
     text: str
     items: tuple[Mapping[str, Any], ...] = ()
+    files: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -229,7 +259,10 @@ def well_formed(text: str) -> str:
 def _items(turn: Turn, form: RequestForm) -> list[dict[str, Any]]:
     text = well_formed(turn.text)
     if turn.role == "user":
-        return [_message("user", "input_text", text)]
+        parts = [_part(file, form) for file in turn.files]
+        if text or not parts:
+            parts.append(_text_part(text))
+        return [{"type": "message", "role": "user", "content": parts}]
     if not text:
         # Stopped before its first word. Its reasoning goes too: alone it is refused.
         return []
@@ -239,6 +272,25 @@ def _items(turn: Turn, form: RequestForm) -> list[dict[str, Any]]:
         message["status"] = "completed"
         message["content"][0]["annotations"] = []
     return [*items, message]
+
+
+def _part(file: Part, form: RequestForm) -> dict[str, Any]:
+    match file:
+        case Picture(media_type, data):
+            # Without "detail", which the Lite form is said to refuse: how closely it looks is the model's to choose.
+            return {"type": "input_image", "image_url": f"data:{media_type};base64,{data}"}
+        case Document(name, data) if form is RequestForm.PLATFORM:
+            kind = "application/pdf"
+            return {"type": "input_file", "filename": well_formed(name), "file_data": f"data:{kind};base64,{data}"}
+        case Document():
+            # Never seen there. Whoever asks looks at the model's modalities and gives the text instead.
+            raise ValueError("the Codex backend takes no files")
+        case Excerpt(text):
+            return _text_part(well_formed(text))
+
+
+def _text_part(text: str) -> dict[str, Any]:
+    return {"type": "input_text", "text": text}
 
 
 def _message(role: str, kind: str, text: str) -> dict[str, Any]:

@@ -24,8 +24,8 @@ WORKER: Final = "-worker.js"
 
 APP_POLICY: Final = (
     "default-src 'none'; script-src {origin}/static/; style-src {origin}/static/; img-src {origin}/static/; "
-    "connect-src {link} {origin}{api}; frame-src {origin}/frame/; form-action 'none'; base-uri 'none'; "
-    "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    "manifest-src {origin}/static/; connect-src {link} {origin}{api}; frame-src {origin}/frame/; form-action 'none'; "
+    "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 FRAME_POLICY: Final = (
     "sandbox allow-scripts allow-forms allow-modals; default-src 'none'; script-src {origin}/static/; "

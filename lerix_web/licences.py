@@ -28,6 +28,8 @@ NEEDED: Final = (
     "nh3",
     "zxcvbn",
     "Pygments",
+    "pillow",
+    "pypdf",
 )
 CLASSIFIER: Final = "License :: OSI Approved :: "
 

@@ -13,6 +13,10 @@ from django.conf import settings
 
 import lerix_web
 from chat import generate, preferences, sending
+from chat.attachments import store
+from chat.conversation import queue
+from chat.history import purge
+from chat.temporary import ending
 from connections import catalogues, keys
 from connections.codex.path import CodexPath
 from connections.codex.usage import Usage
@@ -92,10 +96,15 @@ def background_tasks() -> list[Work]:
     generate.recover()
     preferences.load()
     connect()
+    purge.register(store.sweep)
+    purge.register(queue.forget_removed)
     return [
         ("access paths", partial(follow_paths, paths, works)),
         ("service log", keep_short),
         ("messages that wait", sending.follow),
+        ("deleted chats", purge.follow),
+        ("attached files", store.follow),
+        ("temporary chats", ending.follow),
         ("removed API keys", keys.installed().purge),
         ("account", account.installed().follow),
         *relaying.works(account.installed(), user_agent()),

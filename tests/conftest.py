@@ -11,6 +11,7 @@ All of them together run in several processes (pytest-xdist), each of which take
 shares, such as a running Lerix, is started once. Each process has a folder and a database of its own.
 """
 
+import asyncio
 import atexit
 import contextlib
 import inspect
@@ -21,7 +22,7 @@ import socket
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import django
@@ -41,30 +42,47 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "lerix_web.settings.test"
 # Here and not in a hook, so that the conftest.py of a folder below may import models.
 django.setup()
 
+from chat import generate  # noqa: E402  (models need the settings)
+
 #: Beyond it there is little to share: the longest file takes as long as it takes.
 MOST_PROCESSES = 4
 #: Files that take longer than the number of their tests says, the longest first. The others follow by that number.
 LONG = (
     "test_processes.py",
     "test_manage.py",
-    "test_cut_lines.py",
+    "test_command.py",
+    "test_serve.py",
     "test_interrupted.py",
-    "test_keys.py",
+    "test_cut_lines.py",
+    "test_real_cli.py",
+    "test_pacing.py",
+    "test_clocks.py",
     "test_account.py",
-    "test_relay.py",
-    "test_layout.py",
-    "test_account_devices.py",
-    "test_people.py",
-    "test_walls.py",
-    "test_cuts.py",
+    "test_keys.py",
     "test_lasting.py",
-    "test_mac_away.py",
+    "test_every_day.py",
+    "test_cuts.py",
+    "test_walls.py",
+    "test_hostile.py",
+    "test_people.py",
     "test_firefox.py",
-    "test_people_broken_off.py",
-    "test_frame_away.py",
+    "test_mac_away.py",
+    "test_frame.py",
+    "test_account_devices.py",
     "test_settings.py",
-    "test_slow_readers.py",
-    "test_renewal_cards.py",
+    "test_errors.py",
+    "test_frame_away.py",
+    "test_people_broken_off.py",
+    "test_history.py",
+    "test_conversation.py",
+    "test_relay.py",
+    "test_axe.py",
+    "test_temporary.py",
+    "test_attachments.py",
+    "test_frame_hostile.py",
+    "test_cards.py",
+    "test_layout.py",
+    "test_long_chat.py",
 )
 #: What tried to leave this machine since the last look, as the address that was asked for.
 refused: list[str] = []
@@ -125,8 +143,26 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
-    async_to_sync(pyfuncitem.obj)(**arguments)
+    async_to_sync(_to_the_end)(pyfuncitem.obj, arguments)
     return True
+
+
+async def _to_the_end(test: Callable[..., Awaitable[None]], arguments: dict[str, object]) -> None:
+    """Run a test, and what its answers left to be done: it would be in the way of a later test, in another loop."""
+    try:
+        await test(**arguments)
+    finally:
+        async with asyncio.timeout(10):
+            while left := _left_to_do():
+                for task in left & generate._asides:
+                    task.cancel()
+                await asyncio.wait(left)
+                await asyncio.sleep(0)  # what comes next is begun by their callbacks
+
+
+def _left_to_do() -> set[asyncio.Task[object]]:
+    loop = asyncio.get_running_loop()
+    return {task for task in generate._storing | generate._asides if task.get_loop() is loop and not task.done()}
 
 
 @pytest.hookimpl(trylast=True)
@@ -135,6 +171,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     Several processes take file after file in this order, and end together where the last ones are short.
     """
+    for item in items:
+        _open_both_databases(item)
     browser = Path(__file__).parent / "browser"
     counts = Counter(item.path for item in items if browser in item.path.parents)
 
@@ -143,6 +181,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return item.path in counts, long, -counts[item.path]
 
     items.sort(key=rank)
+
+
+def _open_both_databases(item: pytest.Item) -> None:
+    """Let a test that may use the database use the one of temporary chats as well: every query may go to either."""
+    mark = item.get_closest_marker("django_db")
+    if mark is not None or {"db", "transactional_db"} & set(getattr(item, "fixturenames", ())):
+        asked = {"databases": "__all__", **(mark.kwargs if mark is not None else {})}
+        item.add_marker(pytest.mark.django_db(**asked), append=False)
 
 
 @pytest.hookimpl(optionalhook=True)

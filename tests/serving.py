@@ -22,8 +22,10 @@ import httpx
 ROOT = Path(__file__).resolve().parent.parent
 #: The name that a proxy has in front of a broker.
 PUBLIC = "lerix.example.com"
-READY_SECONDS = 30.0
-STOP_SECONDS = 10.0
+READY_SECONDS = 60.0
+STOP_SECONDS = 20.0
+#: Seconds that a busy machine may add to what is promised of an idle one.
+SLACK = 4.0
 
 
 class LerixProcess:
@@ -105,6 +107,8 @@ class LerixProcess:
             # Never the keyring or the session of whoever runs the tests.
             "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
             "CODEX_HOME": str(self.home.parent / "codex"),
+            # One question for each message: a title would be asked for by another.
+            "LERIX_TITLES": "words",
             **self.env,
         }
 

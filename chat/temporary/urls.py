@@ -1,5 +1,11 @@
 """The addresses of `chat.temporary`."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from chat.temporary import views
+
+urlpatterns = [
+    path("temporary/tabs/<uuid:tab_id>/here/", views.here, name="tab-here"),
+    path("temporary/tabs/<uuid:tab_id>/hidden/", views.hidden, name="tab-hidden"),
+    path("temporary/tabs/<uuid:tab_id>/left/", views.left, name="tab-left"),
+]

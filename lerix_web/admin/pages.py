@@ -10,7 +10,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 
 from chat import preferences
-from chat.models import Chat, Message, Preference
+from chat.models import Attachment, Chat, File, Folder, Message, Preference
 from connections.models import ApiKey, CatalogueEntry, PathMemory, SealingRecord
 from lerix_web.admin.site import Shown, Site
 from relay.account.models import BrokerSetting, Membership, Notice
@@ -25,12 +25,56 @@ class ChatPages(Shown):
     list_display = ("title", "created", "updated", "number")
     search_fields = ("title",)
     list_filter = ("updated",)
-    fields = ("title", "id", "created", "updated", "revision", "choice", "number")
+    fields = (
+        "title",
+        "id",
+        "created",
+        "updated",
+        "folder",
+        "pinned",
+        "archived",
+        "deleted",
+        "instructions",
+        "revision",
+        "choice",
+        "number",
+    )
 
     @display(description="messages")
     def number(self, chat: Chat) -> int:
         """How many messages it has, of all branches."""
         return chat.messages.count()
+
+
+class FolderPages(Shown):
+    """Folders of chats."""
+
+    list_display = ("name", "created", "number")
+    search_fields = ("name",)
+    fields = ("name", "created", "number")
+
+    @display(description="chats")
+    def number(self, folder: Folder) -> int:
+        """How many chats are in it."""
+        return folder.chats.count()
+
+
+class FilePages(Shown):
+    """Files by their content, without it."""
+
+    list_display = ("digest", "kind", "size", "created")
+    list_filter = ("kind", "media_type")
+    search_fields = ("digest",)
+    fields = ("digest", "kind", "media_type", "size", "width", "height", "pages", "created")
+
+
+class AttachmentPages(Shown):
+    """Files as they hang on messages."""
+
+    list_display = ("name", "file", "created")
+    search_fields = ("name",)
+    list_select_related = ("file",)
+    fields = ("name", "id", "file", "message", "created")
 
 
 class MessagePages(Shown):
@@ -172,6 +216,9 @@ class PreferencePages(Shown):
 
 site.register(Chat, ChatPages)
 site.register(Message, MessagePages)
+site.register(Folder, FolderPages)
+site.register(File, FilePages)
+site.register(Attachment, AttachmentPages)
 site.register(CatalogueEntry, CataloguePages)
 site.register(PathMemory, PathPages)
 site.register(ApiKey, ApiKeyPages)

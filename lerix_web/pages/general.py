@@ -1,4 +1,4 @@
-"""Settings > General: theme, send key, custom instructions. Each is saved as soon as it is changed."""
+"""Settings > General: theme, send key, notifications, custom instructions. Each is saved as soon as it is changed."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import django
 
 from lerix_web import paths
 from lerix_web.assets import content_hash
-from lerix_web.settings.env import env_int, env_path, env_url
+from lerix_web.settings.env import env_choice, env_int, env_path, env_url
 
 DEBUG = False
 #: Where templates/ and static/ lie, in a checkout and in a wheel.
@@ -26,6 +26,7 @@ CODEX_HOME = env_path("CODEX_HOME", Path("~/.codex"))
 LERIX_CODEX_BASE_URL = env_url("LERIX_CODEX_BASE_URL", "https://chatgpt.com/backend-api")
 LERIX_CODEX_TOKEN_URL = env_url("LERIX_CODEX_TOKEN_URL", "https://auth.openai.com/oauth/token")
 LERIX_OPENAI_BASE_URL = env_url("LERIX_OPENAI_BASE_URL", "https://api.openai.com/v1")
+LERIX_TITLES = env_choice("LERIX_TITLES", "model", choices=("model", "words"))
 
 #: The app on this machine. Named here, for `doctor` looks at its database with settings of its own.
 LOCAL_APPS = [

@@ -1,6 +1,7 @@
 """Typed reading of environment variables; every error names the variable, the fault and a good example."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -39,6 +40,16 @@ def env_int(name: str, default: int, *, low: int, high: int) -> int:
     if not (value.isascii() and value.isdigit()) or not low <= int(value[:20]) <= high:
         raise ImproperlyConfigured(f"{name} must be a whole number from {low} to {high}. For example: {name}={default}")
     return int(value)
+
+
+def env_choice(name: str, default: str, *, choices: Sequence[str]) -> str:
+    """Return the variable, which is one of `choices`. Raises ImproperlyConfigured for anything else."""
+    value = _raw(name)
+    if value is None:
+        return default
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} must be {' or '.join(choices)}. For example: {name}={default}")
+    return value
 
 
 def env_url(name: str, default: str, *, example: str = "", bare: bool = False) -> str:

@@ -14,3 +14,5 @@ from lerix_web.settings.local import DATABASES, LERIX_HOME
 SECRET_KEY = "only-for-tests-only-for-tests-only-for-tests"  # noqa: S105  (no secret: the same in each run)
 # A file, as in the app: an in-memory database has neither WAL nor the same locks.
 DATABASES["default"]["TEST"] = {"NAME": LERIX_HOME / "test.sqlite3"}
+# Else a question more would be asked in each chat of a test; those of the titles set it themselves.
+LERIX_TITLES = "words"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
@@ -12,10 +13,12 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
+from chat.database import MEMORY, alias
+from chat.temporary.tabs import tabs
 from connections.visitor import visitor
 
 if TYPE_CHECKING:  # the broker has these tags too, and no chats
-    from chat.models import Message
+    from chat.models import Chat, File, Message
 
 register = template.Library()
 
@@ -59,10 +62,35 @@ def access_name(message: Message) -> str:
     return who.label if message.access == who.access else "Other access"
 
 
+@register.filter
+def facts(file: File) -> str:
+    """Return in a few words what an attached file is: "PDF · 12 pages · 1.4 MB"."""
+    parts = [{"image": file.media_type.partition("/")[2].upper(), "pdf": "PDF"}.get(file.kind, "Text")]
+    if file.kind == "pdf":
+        parts.append(f"{file.pages:,} page{'' if file.pages == 1 else 's'}")
+    size = file.size / 1024
+    parts.append(f"{max(1, round(size))} KB" if size < 1024 else f"{size / 1024:.1f} MB")
+    return " · ".join(parts)
+
+
 @register.simple_tag
 def is_visit() -> bool:
     """Whether the page is for a browser on another device, which has no settings of this computer."""
     return visitor() is not None
+
+
+@register.simple_tag
+def is_temporary() -> bool:
+    """Whether the page is of a temporary chat, or of the empty one that such a chat begins with."""
+    return alias() == MEMORY
+
+
+@register.simple_tag
+def open_tab(chat: Chat | None) -> uuid.UUID:
+    """Return an id for the page of a temporary chat, which is made now and will be heard of again."""
+    tab_id = uuid.uuid4()
+    tabs.open(tab_id, chat.pk if chat else None)
+    return tab_id
 
 
 @register.filter

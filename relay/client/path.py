@@ -243,7 +243,7 @@ class RelayPath:
         _, content = await self._api.document(MODELS.lstrip("/"), {})
         try:
             entries = content["models"][:_MOST_MODELS]
-            found = tuple(Model.from_json(entry) for entry in entries)
+            found = tuple(_as_relayed(Model.from_json(entry)) for entry in entries)
             etag = content["etag"]
         except (KeyError, TypeError, ValueError, AttributeError):
             raise CatalogueUnreadable from None
@@ -332,6 +332,11 @@ class RelayPath:
             status = replace(status, since=self._now())
         self._statuses.publish(status)
         return self._statuses
+
+
+def _as_relayed(model: Model) -> Model:
+    """A host takes no files of a question (`relay.host.asking`), whatever its path does: their text goes instead."""
+    return replace(model, modalities=tuple(name for name in model.modalities if name != "pdf"))
 
 
 def _same(one: Status, other: Status) -> bool:

@@ -34,7 +34,7 @@ from relay.host.views import refusal
 from relay.link.host import Incoming
 from relay.link.streams import StreamEnded, Streams
 from relay.protocol.errors import ProtocolError
-from relay.protocol.headers import Answer, Headers
+from relay.protocol.headers import Answer, Headers, Request
 from relay.protocol.session import FAILED
 
 logger = logging.getLogger(__name__)
@@ -49,8 +49,9 @@ MOST_REQUESTS: Final = 256
 #: Bytes of a body that are taken and thrown away, so that a refusal can be said instead of a reset.
 DRAINED: Final = 256 * 1024
 CLOSE_SECONDS: Final = 0.5
-#: Bytes of a form; attachments have an interface of their own.
+#: Bytes of a form; of one that brings a file: the largest attachment, and the form around it.
 MAX_FORM: Final = 2 * 1024 * 1024
+MAX_UPLOAD: Final = 33 * 1024 * 1024
 #: Seconds in which the next piece of a body comes, and all of it. Its bytes are lent, and others wait for them.
 PIECE_SECONDS: Final = 60.0
 BODY_SECONDS: Final = 600.0
@@ -168,14 +169,15 @@ class Adapter:
     async def _pass(self, incoming: Incoming, going: _Going) -> bool:
         request = incoming.request
         length = length_of(request) if request.idem is not None else 0
-        if length is None or length > (MAX_BODY if is_allowed(request) else MAX_FORM):
+        if length is None or length > self._most(request):
             raise BodyBroken
         lease = await self.budget.lend(length, incoming.remote) if length else None
         going.relayed = relayed = Relayed(incoming.remote, request.idem, b"", self._offer, lease)
         try:
             body = await _body(incoming, length)
-            named = b"\0".join((request.method.encode(), request.path.encode(), body))
-            relayed.digest = hashlib.sha256(named).digest()
+            named = hashlib.sha256(b"\0".join((request.method.encode(), request.path.encode(), b"")))
+            named.update(body)
+            relayed.digest = named.digest()
             if going.given_up:
                 relayed.give_up()
             if self._pages is not None and not is_allowed(request):
@@ -187,6 +189,12 @@ class Adapter:
             left = relayed.keep_lease()
             if left is not None:
                 left.release()
+
+    def _most(self, request: Request) -> int:
+        """Bytes that the body of a request may have."""
+        if is_allowed(request):
+            return MAX_BODY
+        return MAX_UPLOAD if self._pages is not None and self._pages.takes_files(request) else MAX_FORM
 
     async def _page(self, pages: Pages, incoming: Incoming, going: _Going, relayed: Relayed, body: bytes) -> bool:
         """Give a browser on another device a page; what changes something is done once, and to its end."""

@@ -1,21 +1,34 @@
 """A request of the Responses API, read back to what a model is asked.
 
 Only what `connections.responses.build_request` writes in its platform form is taken, and each part by itself: nothing
-that a remote writes reaches the service in another form than this host's own chats do. Tools, files, other models'
-names and settings do not pass.
+that a remote writes reaches the service in another form than this host's own chats do. Tools, other models' names and
+settings do not pass; of files only texts and images, and these as bytes, never as addresses.
 """
 
+import base64
+import binascii
 import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from connections.catalogue import Model
-from connections.responses import Ask, Turn, well_formed
+from connections.responses import PICTURES, Ask, Excerpt, Part, Picture, Turn, well_formed
 
 MOST_ITEMS: Final = 4096
+#: Of one message: its files and its text.
+MOST_PARTS: Final = 24
+#: Of all messages of a request.
+MOST_IMAGES: Final = 200
 _CONVERSATION: Final = re.compile(r"[\w:-]{1,80}", re.ASCII)
-_TEXT_KINDS: Final = {"user": "input_text", "assistant": "output_text"}
+_IMAGE: Final = re.compile(r"data:([a-z]+/[a-z]+);base64,(?=.)")
+#: How the bytes of an image begin, whatever is said of them.
+_MARKS: Final = {
+    "image/png": (b"\x89PNG\r\n\x1a\n",),
+    "image/jpeg": (b"\xff\xd8\xff",),
+    "image/webp": (b"RIFF",),
+    "image/gif": (b"GIF87a", b"GIF89a"),
+}
 
 
 class AskMalformed(Exception):
@@ -59,23 +72,55 @@ def _turns(value: object) -> tuple[Turn, ...]:
             continue
         match item.get("role"):
             case "user" if not before:
-                turns.append(Turn("user", _message(item, "user")))
+                turns.append(_question(item))
             case "assistant":
-                turns.append(Turn("assistant", _message(item, "assistant"), tuple(before)))
+                (part,) = _content(item, 1)
+                turns.append(Turn("assistant", _part_text(part, "output_text"), tuple(before)))
                 before = []
             case _:
                 raise AskMalformed
     if before or not turns or turns[-1].role != "user":
         raise AskMalformed
+    if sum(isinstance(file, Picture) for turn in turns for file in turn.files) > MOST_IMAGES:
+        raise AskMalformed
     return tuple(turns)
 
 
-def _message(item: Mapping[str, Any], role: str) -> str:
+def _question(item: Mapping[str, Any]) -> Turn:
+    """A message of the user's: files, then its text, which it may lack where it has files."""
+    *first, last = _content(item, MOST_PARTS)
+    if last.get("type") == "input_image":
+        return Turn("user", "", (), tuple(_file(part) for part in (*first, last)))
+    return Turn("user", _part_text(last, "input_text"), (), tuple(_file(part) for part in first))
+
+
+def _content(item: Mapping[str, Any], most: int) -> Sequence[Mapping[str, Any]]:
     content = item.get("content")
-    if item.get("type") != "message" or not isinstance(content, list) or len(content) != 1:
+    if item.get("type") != "message" or not isinstance(content, list) or not 1 <= len(content) <= most:
         raise AskMalformed
-    part = _object(content[0])
-    if part.get("type") != _TEXT_KINDS[role]:
+    return [_object(part) for part in content]
+
+
+def _file(part: Mapping[str, Any]) -> Part:
+    if part.get("type") != "input_image":
+        return Excerpt(_part_text(part, "input_text"))
+    address = _text(part.get("image_url"))
+    found = _IMAGE.match(address[:64])
+    if found is None or found[1] not in PICTURES:
+        raise AskMalformed
+    data = address[found.end() :]
+    try:
+        # All of it, for what is refused by the service costs this host's plan a request.
+        whole = base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        raise AskMalformed from None
+    if not whole.startswith(_MARKS[found[1]]):
+        raise AskMalformed
+    return Picture(found[1], data)
+
+
+def _part_text(part: Mapping[str, Any], kind: str) -> str:
+    if part.get("type") != kind:
         raise AskMalformed
     return _text(part.get("text"))
 

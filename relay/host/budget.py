@@ -4,8 +4,8 @@ import asyncio
 from collections import Counter, deque
 from typing import Final
 
-#: Bytes of all requests that are being taken or worked on.
-IN_FLIGHT: Final = 16 * 1024 * 1024
+#: Bytes of all requests that are being taken or worked on: two of the longest, each a file that is uploaded.
+IN_FLIGHT: Final = 68 * 1024 * 1024
 
 
 class Lease:

@@ -15,7 +15,10 @@ from relay.protocol.headers import Headers, Request
 ASSETS, VERSION = "lerix-assets", "lerix-version"
 
 FORM: Final = "application/x-www-form-urlencoded"
-#: A method, and the whole path as it is written.
+FILES: Final = "multipart/form-data"
+#: In a rule, what a POST with files is called: no other address takes any.
+UPLOAD: Final = "UPLOAD"
+#: A method or UPLOAD, and the whole path as it is written.
 Rule = tuple[str, re.Pattern[str]]
 _UUID: Final = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 _NUMBER: Final = "[1-9][0-9]{0,17}"
@@ -44,9 +47,19 @@ class Pages:
     def allow(self, request: Request) -> bool:
         """Whether a remote may ask this. Compared with the path as it was written, so that nothing is read twice."""
         path, _, query = request.path.partition("?")
-        kinds = {value.partition(";")[0].strip().lower() for name, value in request.headers if name == "content-type"}
-        if request.method == "POST" and kinds != {FORM}:
-            return False  # files would be put on the disk before anybody looks at them
+        asked = _verb(request)
         return len(query) <= MAX_QUERY and any(
-            request.method == method and pattern.fullmatch(path) for method, pattern in self.rules
+            asked == method and pattern.fullmatch(path) for method, pattern in self.rules
         )
+
+    def takes_files(self, request: Request) -> bool:
+        """Whether a request that is allowed brings a file: its body may be longer than that of others."""
+        return _verb(request) == UPLOAD
+
+
+def _verb(request: Request) -> str:
+    """The method, as rules have it; "" of a POST that is neither a form nor brings files."""
+    if request.method != "POST":
+        return "" if request.method == UPLOAD else request.method
+    kinds = {value.partition(";")[0].strip().lower() for name, value in request.headers if name == "content-type"}
+    return "POST" if kinds == {FORM} else UPLOAD if kinds == {FILES} else ""

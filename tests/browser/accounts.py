@@ -84,6 +84,14 @@ def open_dialog(page: Page, button: str) -> Locator:
     return dialog
 
 
+def nobody_signed_in(desk: Desk) -> None:
+    """Sign out if anybody is signed in, as the page asks for it, where it is not the page that is looked at."""
+    with desk.requests() as client:
+        if 'id="sign-out"' in client.get("/settings/account/").raise_for_status().text:
+            assert client.post("/settings/account/sign-out/").is_redirect
+        assert 'id="sign-out"' not in client.get("/settings/account/").raise_for_status().text
+
+
 def sign_out(page: Page, desk: Desk) -> None:
     """Sign out if anybody is signed in."""
     account(page, desk)

@@ -149,6 +149,10 @@ BLOCKS: Sequence[str] = (
     "\u202egnp.exe\u202c \u2066isolated\u2069 \u200fmarks\u200e \u061c \ufeffbom \u2067nbsp",
     "NUL \x00 in \x00 the \x00 text, and \ufffe and \uffff and \U000e0041 tags",
     "Z\u0300" + "\u0300\u0301\u0302" * 300 + " stacked marks",
+    "$\\href{javascript:alert(1)}{x} \\url{http://TRAP/tex} \\text{<img src=http://TRAP/tex onerror=alert(1)>}$",
+    "$$\n\\style{background:url(http://TRAP/tex)}{x} \\class{toast}{y} \\includegraphics{http://TRAP/tex.png}\n$$",
+    '\\(</math><script>alert(1)</script> " onmouseover="alert(1)\\) \\begin{<svg onload=alert(1)>}',
+    "Notes[^toast] and[^1].\n\n[^toast]: <img src=x onerror=alert(1)>\n[^1]: One.\n\n[^1]: Once more.",
     "```text\nthis block is never closed </code></pre><script>alert(1)</script>\nThe end of it all.",
 )
 

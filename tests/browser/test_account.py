@@ -21,6 +21,7 @@ from tests.browser.accounts import (
     confirm,
     copy_key,
     create,
+    nobody_signed_in,
     open_dialog,
     region,
     retype,
@@ -36,9 +37,7 @@ from tests.serving import LerixProcess
 @pytest.fixture(autouse=True)
 def nobody(desk: Desk) -> None:
     """Every test begins signed out."""
-    page = desk.page()
-    sign_out(page, desk)
-    page.close()
+    nobody_signed_in(desk)
 
 
 def brokers(lerix: LerixProcess) -> list[int]:

@@ -15,12 +15,12 @@ from tests.browser.accounts import (
     SECOND,
     account,
     copy_key,
+    nobody_signed_in,
     open_dialog,
     region,
     retype,
     said,
     sign_in,
-    sign_out,
 )
 from tests.browser.conftest import Desk
 from tests.browser.test_layout import healthy
@@ -74,9 +74,7 @@ def nobody(desk: Desk, other_desk: Desk, broker: BrokerProcess) -> None:
     """Every test begins signed out on both, and with nothing held against anybody."""
     broker.forget_limits()
     for each in (desk, other_desk):
-        page = each.page()
-        sign_out(page, each)
-        page.close()
+        nobody_signed_in(each)
 
 
 def join(page: Page, desk: Desk, broker: BrokerProcess, email: str) -> str:

@@ -24,8 +24,15 @@ pytestmark = pytest.mark.usefixtures("models_on")
 #: What may stand inside a message, and nothing else.
 ALLOWED = {
     "tags": "p br hr h1 h2 h3 h4 h5 h6 strong em s a code pre span div blockquote ul ol li table thead tbody tr th td "
-    "button".split(),
-    "attributes": "href target title rel start tabindex role aria-label class id type data-copy".split(),
+    "button sup".split(),
+    # Formulas are MathML of ours.
+    "maths": "math mrow mi mn mo mtext mspace mfrac msqrt mroot msub msup msubsup munder mover munderover mtable mtr "
+    "mtd mmultiscripts mprescripts mpadded mphantom mstyle".split(),
+    "attributes": "href target title rel start tabindex role aria-label class id type data-copy data-text aria-pressed "
+    "display data-tex mathvariant form fence stretchy symmetric minsize maxsize lspace rspace movablelimits width "
+    "height depth linethickness accent accentunder displaystyle scriptlevel".split(),
+    # They keep to the block that they belong to.
+    "placed": ".code-head, .table-copy",
 }
 
 #: Looks through the page; returns what is wrong as a list of sentences.
@@ -37,18 +44,26 @@ INSPECT = r"""allowed => {
     }
     for (const part of document.querySelectorAll(".body *, .bubble *")) {
         const name = part.localName;
-        if (part.namespaceURI !== "http://www.w3.org/1999/xhtml") wrong.push("foreign element " + name);
-        if (!allowed.tags.includes(name)) wrong.push("element " + name);
-        for (const own of part.attributes)
+        const maths = part.namespaceURI === "http://www.w3.org/1998/Math/MathML";
+        const html = part.namespaceURI === "http://www.w3.org/1999/xhtml";
+        if (!maths && !html) wrong.push("foreign element " + name);
+        if (!(maths ? allowed.maths : allowed.tags).includes(name)) wrong.push("element " + name);
+        // The size of what is far off the screen is set by our own script.
+        const sized = /^contain-intrinsic-block-size: auto [\d.]+px;$/.test(part.getAttribute("style"));
+        for (const own of part.attributes) {
+            if (own.name === "style" && sized && part.classList.contains("fold")) continue;
             if (!allowed.attributes.includes(own.name)) wrong.push(`attribute ${own.name} of ${name}`);
-        if (part.id && !/^m\d+-(body|thoughts)-(c\d+|open)$/.test(part.id)) wrong.push("id " + part.id);
+        }
+        const known = /^m\d+-(body|thoughts)-(c\d+|open|fn-\d+|fnref-\d+)$/;
+        if (part.id && !known.test(part.id)) wrong.push("id " + part.id);
         if (name === "a" && part.hasAttribute("href")) {
             if (!["http:", "https:", "mailto:"].includes(part.protocol)) wrong.push("link to " + part.href);
             const here = part.getAttribute("href").startsWith("#");
             if (!here && part.target !== "_blank") wrong.push("link in this tab to " + part.href);
             if (!/noopener/.test(part.rel) || !/noreferrer/.test(part.rel)) wrong.push("link with " + part.rel);
         }
-        if (!["static", "relative"].includes(getComputedStyle(part).position)) wrong.push(name + " is placed freely");
+        const free = !["static", "relative"].includes(getComputedStyle(part).position);
+        if (free && !part.matches(allowed.placed)) wrong.push(name + " is placed freely");
     }
     const text = [...document.querySelectorAll(".body")].map(part => part.textContent).join("");
     if (/[\u0000\u001b\u202a-\u202e\u2066-\u2069]/.test(text)) wrong.push("controls in the text");
@@ -65,11 +80,14 @@ SKELETON = r"""() => {
     const lines = [], moving = ["hx-vals", "hidden", "hx-morph-skip-children", "data-htmx-powered"];
     const same = text => text.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, "U").replace(/\d+/g, "N");
     for (const part of document.querySelectorAll("head *, body *")) {
-        if (part.parentElement.closest(".body, #history, #picker, #welcome")) continue;
+        if (part.parentElement.closest(".body, #history, #picker, #welcome, #meter")) continue;
         let depth = 0;
         for (let up = part; up; up = up.parentElement) depth += 1;
-        const own = [...part.attributes].filter(one => !moving.includes(one.name));
-        lines.push(depth + part.localName + own.map(one => ` ${one.name}=${same(one.value)}`).join(""));
+        // What js/far.js notes on messages that are off the screen.
+        const far = one => one.name === "style" && /^contain-intrinsic-block-size: auto [\d.]+px;$/.test(one.value);
+        const own = [...part.attributes].filter(one => !moving.includes(one.name) && !far(one));
+        const words = own.map(one => ` ${one.name}=${same(one.value).replace(" is-far", "")}`).join("");
+        lines.push(depth + part.localName + words);
     }
     return lines;
 }"""

@@ -201,7 +201,7 @@ def test_a_clean_stop_keeps_all_that_came_and_ends_in_time(page: Page, desk: Des
         seen = len(words(page))
         said = talker.said_by(time.monotonic() - LOSS)
         desk.lerix.signal(signal.SIGTERM)
-        assert desk.lerix.wait(5) == 0
+        assert desk.lerix.wait(10) == 0
         assert "Traceback" not in desk.lerix.stderr
         desk.lerix.restart()
         expect(page.get_by_role("group", name="What went wrong")).to_contain_text("What had come is kept")

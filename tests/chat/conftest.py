@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from chat import waiting
+from chat import generate, waiting
 from chat.feed import feeds
+from chat.history.listing import sidebar
 from connections.models import CatalogueEntry
 from connections.paths import paths
 from tests.chat.fakes import MODEL, OTHER, FakePath, KeepingPath
@@ -40,3 +41,13 @@ def fake(transactional_db: None) -> Iterator[FakePath]:
     paths.remove(path.key)
     feeds.live.clear()
     waiting.ending = False
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_the_test_before() -> None:
+    """The list of chats is held as HTML, and told of changes a moment later, by a loop that may have ended before."""
+    feeds._history_due = False
+    sidebar.forget()
+    # Tasks that were done in the last moment of a loop are still in these.
+    generate._storing.clear()
+    generate._asides.clear()

@@ -14,6 +14,7 @@ PARTIAL = re.compile(r'<hx-partial hx-target="([^"]+)" hx-swap="([^"]+)">(.*?)</
 ARTICLE = re.compile(
     r'<article class="message message-assistant" id="m(\d+)".*?aria-busy="(\w+)".*?</article>', re.DOTALL
 )
+USER = re.compile(r'<article class="message message-user[^"]*" id="(m\d+)"')
 CHUNK = re.compile(r'<div class="chunk" id="m\d+-body-c(\d+)">')
 OPEN = re.compile(r'<div class="open" id="m\d+-body-open">')
 DIV = re.compile(r"<(/?)div\b")
@@ -51,17 +52,22 @@ class Tab:
     def __init__(self, chat: Chat) -> None:
         self.chat = chat
         self.bodies: dict[str, Body] = {}
-        self.users = 0
+        self.questions: set[str] = set()
         self.pieces: list[tuple[str, str]] = []
         self.reader: Reader | None = None
         self.at = ""
+
+    @property
+    def users(self) -> int:
+        """How many questions it shows."""
+        return len(self.questions)
 
     async def load(self) -> None:
         """Open the page."""
         await self.chat.arefresh_from_db()
         whole = await page(self.chat)
         self.bodies.clear()
-        self.users = 0
+        self.questions.clear()
         for item in whole.messages:
             self._article(await html("chat/message.html", {"item": item}))
         self.at = str(whole.cursor)
@@ -87,7 +93,7 @@ class Tab:
         self.at = str(self.reader.cursor)
 
     def _article(self, content: str) -> None:
-        self.users += content.count("message-user")
+        self.questions.update(USER.findall(content))
         for match in ARTICLE.finditer(content):
             body = self.bodies.setdefault(f"m{match[1]}-body", Body())
             body.busy = match[2]
@@ -103,7 +109,7 @@ class Tab:
         if target == "#log":
             if swap == "innerMorph":
                 self.bodies.clear()
-                self.users = 0
+                self.questions.clear()
             self._article(content)
         elif match := re.fullmatch(r"#(m\d+-body)-open", target):
             body = self.bodies[match[1]]
@@ -121,4 +127,7 @@ class Tab:
         elif match := re.fullmatch(r"#(m\d+-body)-c(\d+)", target):
             self.bodies[match[1]].chunks[int(match[2])] = content
         elif re.fullmatch(r"#m\d+", target):
+            if swap in {"outerHTML", "delete"}:
+                self.bodies.pop(f"{target[1:]}-body", None)
+                self.questions.discard(target[1:])
             self._article(content)

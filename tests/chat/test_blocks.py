@@ -12,6 +12,7 @@ LINES = st.sampled_from(
         *("```python", "x = 1  # <b>", "```", "~~~", "    code", "\ttab", "<div>", "===", "---"),
         *("| a | b |", "|---|---|", "| 1 | 2 |", "[r]: https://a.example", "see [r]"),
         *(200 * "long ", "a\u2028b", "\x1b[1mbold\x1b[0m"),
+        *("$$", "\\[", "\\]", "\\frac{a}{b}", "costs $5, $x^2$ \\(y", "a[^1] b[^no]", "[^1]: note", "    more"),
     )
 )
 TEXTS = st.lists(LINES, max_size=25).map("\n".join)

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from chat import generate
 from chat.context import GO_ON
+from chat.conversation.storing import ChatIsBusy
 from chat.feed import feeds
 from chat.models import Chat, Message, Piece, Role, State, title_from
 from chat.pages import shown
@@ -98,7 +99,7 @@ async def test_the_same_form_sent_twice_sends_once(fake: FakePath) -> None:
 async def test_a_second_message_waits_for_the_first_answer(fake: FakePath) -> None:
     fake.script = held = Held()
     answer = await ask(fake)
-    with pytest.raises(generate.ChatIsBusy):
+    with pytest.raises(ChatIsBusy):
         await generate.send(answer.chat, "Again", uuid.uuid4(), fake.choice())
     held.end()
     await ended(answer)
@@ -308,7 +309,7 @@ async def test_a_button_pressed_twice_asks_once(fake: FakePath) -> None:
     results = await asyncio.gather(
         *(generate.retry(first, fake.choice()) for _ in range(4)), return_exceptions=True
     )
-    assert sum(isinstance(result, generate.ChatIsBusy) for result in results) == 3
+    assert sum(isinstance(result, ChatIsBusy) for result in results) == 3
     held.end()
     (begun,) = (result for result in results if isinstance(result, Message))
     await ended(begun)

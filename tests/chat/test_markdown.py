@@ -37,9 +37,14 @@ HOSTILE = [
 
 TAGS = set(
     "p br hr h1 h2 h3 h4 h5 h6 strong em s a code pre span div blockquote ul ol li "
-    "table thead tbody tr th td button".split()
+    "table thead tbody tr th td button sup math mrow mi mn mo mtext mspace mfrac msqrt mroot msub msup msubsup munder "
+    "mover munderover mmultiscripts mprescripts mtable mtr mtd mpadded mphantom mstyle".split()
 )
-ATTRIBUTES = set("href rel target title class start tabindex type data-copy role aria-label".split())
+ATTRIBUTES = set(
+    "href rel target title class start tabindex type data-copy data-text aria-pressed role aria-label display data-tex "
+    "mathvariant form fence stretchy symmetric minsize maxsize lspace rspace movablelimits width height depth "
+    "linethickness accent accentunder displaystyle scriptlevel".split()
+)
 TAG = re.compile(r"<([a-zA-Z][^\s/>]*)([^>]*)>")
 
 
@@ -89,6 +94,12 @@ def test_a_table_keeps_its_alignment_as_classes() -> None:
     html = render("| a | b |\n|:--|--:|\n| 1 | 2 |")
     assert '<th class="align-left">a</th>' in html
     assert '<td class="align-right">2</td>' in html
+
+
+def test_a_cell_of_a_table_may_break_its_line() -> None:
+    assert "<td>one<br" in render("| a |\n|---|\n| one<br>two<BR/> |")
+    assert "&lt;br&gt;" in render("`<br>` and <br onclick=alert(1)>")
+    assert "&lt;br onclick" in render("<br onclick=alert(1)>")
 
 
 def test_a_task_list_shows_signs_that_can_be_read_out() -> None:

@@ -25,6 +25,7 @@ from tests.chat.fakes import AWAY, MODEL, READY, FakePath, Held, KeepingPath
 from tests.chat.tab import Tab
 from tests.chat.test_generate import ended
 from tests.chat.test_waiting import following, is_in, losing, now, write
+from tests.connections.waiting import until
 
 OUTLOOK = "Your message is kept. It is sent as soon as Anna's Mac is back."
 
@@ -70,7 +71,7 @@ async def test_the_page_says_why_the_message_waits_and_offers_to_take_it_back(
         assert "Retry" not in article
     # The list of chats shows it like any other.
     listed = (await browser.get("/")).content.decode()
-    assert f'href="/chats/{answer.chat_id}/" title="For later"' in listed
+    assert re.search(rf'<a [^>]*href="/chats/{answer.chat_id}/"[^>]*>.*?For later</a>', listed, re.DOTALL)
     assert "waiting" not in listed[listed.index('id="history"') : listed.index('class="side-foot"')]
 
 
@@ -168,7 +169,7 @@ async def test_a_page_shows_the_truth_of_an_answer_that_goes_back_to_waiting(mac
             await tab.look()
             assert tab.bodies[f"m{answer.pk}-body"].busy == "true"
         held.say("In the end")
-        await asyncio.sleep(0.01)
+        await until(lambda: bool(feeds.live[answer.pk].text))
         await tab.look()
         assert "In the end" in tab.bodies[f"m{answer.pk}-body"].html
         held.end()
@@ -188,7 +189,7 @@ async def test_a_page_that_looked_before_the_answer_was_live_follows_it_all_the_
     mac.script = held = Held()
     live = generate.begin(await now(answer), mac.choice())
     held.say("Now")
-    await asyncio.sleep(0.01)
+    await until(lambda: bool(live.text))
     await tab.look()
     assert tab.bodies[f"m{answer.pk}-body"].html == "<p>Now</p>\n"
     held.end()

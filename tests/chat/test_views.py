@@ -15,6 +15,7 @@ from chat.models import Chat, Message, Role
 from connections.models import CatalogueEntry
 from connections.paths import paths
 from connections.status import NextStep, Status
+from tests.chat.conversing import at_rest, queue_empty
 from tests.chat.fakes import MODEL, FakePath, Held
 
 
@@ -81,15 +82,18 @@ async def test_the_same_form_twice_is_one_message_and_one_answer(fake: FakePath,
     assert len(fake.asked) == 1
 
 
-async def test_a_message_while_an_answer_comes_is_refused_and_not_lost(fake: FakePath, browser: AsyncClient) -> None:
+async def test_a_message_while_an_answer_comes_is_sent_after_it(fake: FakePath, browser: AsyncClient) -> None:
     fake.script = held = Held()
     await browser.post("/chats/", {"text": "One", "key": str(uuid.uuid4())})
     chat = await Chat.objects.aget()
     response = await browser.post(f"/chats/{chat.pk}/messages/", {"text": "Two", "key": str(uuid.uuid4())})
-    assert response.status_code == 409
-    assert "still coming" in sentence(response)
+    assert response.status_code == 200
+    assert await chat.messages.acount() == 2
     held.end()
-    await complete()
+    held.end()
+    await queue_empty(chat)
+    await at_rest()
+    assert [turn.text for turn in fake.asked[1].turns] == ["One", "Two"]
 
 
 async def test_the_choice_is_remembered_for_new_chats_and_for_its_own(fake: FakePath, browser: AsyncClient) -> None:

@@ -10,6 +10,8 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from chat import generate, sending, waiting
+from chat.conversation import storing
+from chat.conversation.storing import ChatWaits
 from chat.feed import feeds
 from chat.models import Chat, Message, Role, State
 from connections.catalogue import Model
@@ -117,7 +119,7 @@ async def test_a_path_that_keeps_nothing_is_asked_at_once_and_says_why_not(fake:
 async def test_a_path_that_becomes_ready_while_a_message_is_stored_is_not_missed(
     mac: KeepingPath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = generate._store_turn
+    store = storing.store_turn
     heard = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -127,7 +129,7 @@ async def test_a_path_that_becomes_ready_while_a_message_is_stored_is_not_missed
         asyncio.run_coroutine_threadsafe(quiet(), loop).result(5)
         return store(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(generate, "_store_turn", comes_back_first)
+    monkeypatch.setattr(generate, "store_turn", comes_back_first)
     async with following():
         answer = await write(mac)
         assert heard.is_set()
@@ -316,10 +318,10 @@ async def test_a_model_that_is_not_listed_any_more_is_asked_for_and_the_path_say
 
 async def test_while_a_message_waits_no_other_is_taken_in_its_chat(mac: KeepingPath) -> None:
     answer = await write(mac)
-    with pytest.raises(generate.ChatWaits):
+    with pytest.raises(ChatWaits):
         await write(mac, "Another", answer.chat)
     for again in (generate.retry, generate.go_on):
-        with pytest.raises(generate.ChatWaits):
+        with pytest.raises(ChatWaits):
             await again(answer, mac.choice())
     assert await Message.objects.acount() == 2
     await write(mac, "Another chat")

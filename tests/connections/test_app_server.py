@@ -36,7 +36,7 @@ def server(folder: Path, timing: Timing = PATIENT, **options: Any) -> AppServer:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for something that happens outside of this process."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

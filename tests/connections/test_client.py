@@ -104,7 +104,7 @@ async def test_an_answer_ends_at_its_completion_without_waiting_for_the_stream_t
 
     body = Body(endless())
     path = codex(home, Far(httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=body)))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         events = await collect(path)
     assert [type(one) for one in events] == [TextDelta, Completed]
     assert body.closed

@@ -210,7 +210,7 @@ async def test_what_is_no_longer_there_is_not_found_and_a_late_undo_is_told(
 
 async def test_an_open_page_hears_of_keys_that_come_change_and_go(api_keys: ApiKeys) -> None:
     async def next_event() -> str:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while (piece := await anext(events)) == b": alive\n\n":
                 pass
         return piece.decode()

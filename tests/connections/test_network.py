@@ -175,7 +175,7 @@ async def test_cancelling_closes_the_connection_at_once(home: Path, begun: bool)
         await reader.read()
         closed.set()
 
-    async with listening(wait) as port, asyncio.timeout(10):
+    async with listening(wait) as port, asyncio.timeout(20):
         path = over_the_network(home, port)
         task = asyncio.create_task(collect(path))
         await asked.wait()
@@ -183,7 +183,7 @@ async def test_cancelling_closes_the_connection_at_once(home: Path, begun: bool)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(5):
             await closed.wait()
         await path.aclose()
 
@@ -197,11 +197,11 @@ async def test_leaving_an_answer_closes_the_connection_at_once(home: Path) -> No
         await reader.read()
         closed.set()
 
-    async with listening(wait) as port, asyncio.timeout(10):
+    async with listening(wait) as port, asyncio.timeout(20):
         path = over_the_network(home, port)
         async with aclosing(path.answer(ask())) as events:
             await anext(events)
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(5):
             await closed.wait()
         await path.aclose()
 

@@ -69,6 +69,28 @@ def test_a_model_that_reasons_has_the_efforts_it_takes(slug: str, efforts: list[
     assert Model.from_json(model.to_json()) == model
 
 
+@pytest.mark.parametrize(
+    ("slug", "context"),
+    [
+        ("gpt-3.5-turbo", 16_385),
+        ("gpt-4", 8_192),
+        ("gpt-4-0613", 8_192),
+        ("gpt-4-1106-preview", 128_000),
+        ("gpt-4o", 128_000),
+        ("chatgpt-4o-latest", 128_000),
+        ("gpt-4.1-mini", 1_047_576),
+        ("o1-mini", 128_000),
+        ("o3", 200_000),
+        ("gpt-5.1", 400_000),
+        ("gpt-5-chat-latest", 128_000),
+        ("gpt-6.1-sol", None),
+    ],
+)
+def test_the_context_of_documented_families_is_known(slug: str, context: int | None) -> None:
+    (model,) = decode_models({"data": [{"id": slug}]}).models
+    assert model.context_window == context
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=12) | st.from_regex(r"(ft:)?(gpt-|o)\d[\w:.-]*"),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["data", "id", "created"]), inner),

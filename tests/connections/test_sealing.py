@@ -163,7 +163,7 @@ async def test_a_keyring_that_does_not_answer_is_waited_for_only_so_long(tmp_pat
     with using(backend):
         started = asyncio.get_running_loop().time()
         kept = await SealingKeys(tmp_path, seconds=0.1).create()
-        assert asyncio.get_running_loop().time() - started < 2
+        assert asyncio.get_running_loop().time() - started < 5
         assert kept.place is Place.FILE
         # What it takes after all is taken out again.
         backend.may_answer.set()

@@ -58,13 +58,16 @@ def quick_base(first_run: FirstRun, tmp_path_factory: pytest.TempPathFactory) ->
     (template / "lerix-stamp").unlink()
     for path in template.glob("lib/python*/site-packages/numbers_of_lerix*"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    copying = f'/bin/cp -R {shlex.quote(str(template))}/. "$3"'
+    # With its times (-p), else Python takes what was compiled of pip for old, and compiles it again in every run.
+    copying = f'/bin/cp -Rp {shlex.quote(str(template))}/. "$3"'
     otherwise = f'exec {shlex.quote(PYTHON)} "$@"'
     return script(top / "python", f'if [ "$2" = venv ]; then {copying}; else {otherwise}; fi\n')
 
 
 @pytest.fixture
 def slow_base(quick_base: str, tmp_path: Path) -> str:
-    """A Python whose venv module writes a file "started" beside the checkout, and then takes a second."""
-    slow = f'if [ "$2" = venv ]; then echo >{shlex.quote(str(tmp_path / "started"))}; /bin/sleep 1; fi\n'
+    """A Python whose venv module writes a file "started" beside the checkout, and waits for a file "go" there."""
+    started, go = (shlex.quote(str(tmp_path / name)) for name in ("started", "go"))
+    waiting = f"echo >{started}; n=0; while [ ! -e {go} ] && [ $n -lt 600 ]; do /bin/sleep 0.1; n=$((n + 1)); done"
+    slow = f'if [ "$2" = venv ]; then {waiting}; fi\n'
     return script(tmp_path / "slow-python", f'{slow}exec {shlex.quote(quick_base)} "$@"\n')

@@ -44,7 +44,7 @@ class Socket:
         self._in.put_nowait({"type": "websocket.disconnect", "code": 1006})
 
     async def event(self) -> dict[str, Any]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             return await self._out.get()
 
     async def hear(self) -> Message:
@@ -220,7 +220,7 @@ async def test_small_talk_that_nobody_takes_is_bounded_too(monkeypatch: pytest.M
         host.reads.clear()
         for _ in range(100):
             host.say(Message(Type.PING, 0, bytes(8)))
-        await asyncio.wait({host.task}, timeout=5)
+        await asyncio.wait({host.task}, timeout=20)
         assert host.task.done()
         assert made.switch.find(ACCOUNT, MAC.id) is None
 

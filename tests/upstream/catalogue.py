@@ -35,6 +35,7 @@ class Entry:
     default_effort: str = "medium"
     efforts: tuple[str, ...] = tuple(EFFORTS)
     context_window: int = 272_000
+    modalities: tuple[str, ...] = ("text", "image")
     plans: tuple[str, ...] = ALL_PLANS
     minimal_client_version: str = "0.98.0"
     verbosity: bool = True
@@ -78,7 +79,7 @@ class Entry:
             "auto_compact_token_limit": None,
             "effective_context_window_percent": 95,
             "experimental_supported_tools": [],
-            "input_modalities": ["text", "image"],
+            "input_modalities": list(self.modalities),
             "use_responses_lite": self.lite,
             "prefer_websockets": True,
             "a_field_of_tomorrow": {"shape": ["unknown", 1, None]},

@@ -6,8 +6,6 @@ sends.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import importlib
 import importlib.util
 import json
@@ -17,7 +15,8 @@ from types import ModuleType
 
 from tests.upstream.accounts import Account, sealed_for
 from tests.upstream.catalogue import Entry, Models
-from tests.upstream.refusal import Refusal, detail, error
+from tests.upstream.parts import check_file, check_image, check_keys
+from tests.upstream.refusal import detail, error
 from tests.upstream.wire import Exchange
 
 LITE = "x-openai-internal-codex-responses-lite"
@@ -27,7 +26,6 @@ PARAMETERS = frozenset(
     "client_metadata service_tier instructions".split()
 )
 LITE_TOOLS = frozenset({"function", "custom", "tool_search"})
-IMAGE_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"RIFF")
 ITEMS = frozenset(
     "message reasoning function_call function_call_output custom_tool_call custom_tool_call_output "
     "additional_tools compaction".split()
@@ -110,7 +108,7 @@ def check_backend(exchange: Exchange, account: Account, models: Models, rules: R
         _check_full(body, model, rules)
     summary = _check_reasoning(body.get("reasoning"), model)
     _check_text(body.get("text"), model)
-    question = check_input(body.get("input"), account.account_id, rules.files_allowed)
+    question = check_input(body.get("input"), account.account_id, rules.files_allowed, lite=headers.get(LITE) == "true")
     include = body.get("include")
     sealed = isinstance(include, list) and "reasoning.encrypted_content" in include
     return Asked(body, model.slug, question, summary, sealed)
@@ -187,10 +185,13 @@ def _check_text(text: object, model: Entry) -> None:
         raise error(400, message, code="invalid_value", param="text.verbosity")
 
 
-def check_input(items: object, owner: str, files_allowed: bool, *, public: bool = False) -> str:
+def check_input(
+    items: object, owner: str, files_allowed: bool, *, public: bool = False, lite: bool = False
+) -> str:
     """Pass the items of a request made by ``owner``; gives the text of the last user message.
 
-    ``public`` allows what only the public API does: system messages and the short form of content.
+    ``public`` allows what only the public API does: system messages and the short form of content. ``lite`` is the
+    backend's Lite form.
     """
     if not isinstance(items, list):
         raise detail(400, "Input must be a list")
@@ -206,7 +207,7 @@ def check_input(items: object, owner: str, files_allowed: bool, *, public: bool 
         if kind == "reasoning":
             _check_reasoning_item(item, owner)
         elif kind == "message":
-            text = _check_message(item, where, files_allowed, public)
+            text = _check_message(item, where, files_allowed, public=public, lite=lite)
             if item.get("role") == "user":
                 question = text
     return question
@@ -229,7 +230,7 @@ def _check_reasoning_item(item: Mapping[str, object], owner: str) -> None:
         raise error(400, message, code="invalid_encrypted_content")
 
 
-def _check_message(item: Mapping[str, object], where: str, files_allowed: bool, public: bool) -> str:
+def _check_message(item: Mapping[str, object], where: str, files_allowed: bool, *, public: bool, lite: bool) -> str:
     role, content = item.get("role"), item.get("content")
     if role == "system" and not public:
         raise detail(400, "System messages are not allowed")
@@ -253,36 +254,17 @@ def _check_message(item: Mapping[str, object], where: str, files_allowed: bool, 
             values = " and ".join(f"'{name}'" for name in allowed)
             message = f"Invalid value: '{kind}'. Supported values are: {values}."
             raise error(400, message, code="invalid_value", param=place)
+        check_keys(part, place, lite=lite)
         if kind == "input_image":
-            _check_image(part.get("image_url"), f"{place}.image_url")
+            check_image(part.get("image_url"), f"{place}.image_url")
+        elif kind == "input_file":
+            check_file(part, place)
         elif kind in {"input_text", "output_text"}:
             if not isinstance(part.get("text"), str):
                 message = f"Missing required parameter: '{place}.text'."
                 raise error(400, message, code="missing_required_parameter", param=f"{place}.text")
             text += part["text"]
     return text
-
-
-def _check_image(url: object, where: str) -> None:
-    if isinstance(url, str) and url.startswith("https://"):
-        return
-    if not isinstance(url, str) or not url.startswith("data:image/"):
-        raise _bad_image(where)
-    head, _, encoded = url.partition(",")
-    try:
-        data = base64.b64decode(encoded, validate=True) if head.endswith(";base64") else b""
-    except binascii.Error:
-        data = b""
-    if not data.startswith(IMAGE_MAGIC):
-        raise _bad_image(where)
-
-
-def _bad_image(where: str) -> Refusal:
-    message = (
-        "The image data you provided does not represent a valid image. "
-        "Please check your input and try again with one of the supported image formats: jpeg, png, gif, webp."
-    )
-    return error(400, message, code="invalid_value", param=where)
 
 
 def _list(value: object) -> list[object]:

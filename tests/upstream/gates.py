@@ -58,7 +58,7 @@ class Gate:
         with self._changed:
             self._let(len(self._held))
 
-    def wait_held(self, count: int = 1, timeout: float = 5.0) -> None:
+    def wait_held(self, count: int = 1, timeout: float = 20.0) -> None:
         """Block until ``count`` answers stand at the gate; TimeoutError after ``timeout`` seconds."""
         with self._changed:
             if not self._changed.wait_for(lambda: len(self._held) >= count, timeout):

@@ -173,12 +173,12 @@ class World:
         """One line a request: host, method, path, status, outcome."""
         return [request.line() for request in self.requests]
 
-    def wait_for(self, path: str, count: int = 1, timeout: float = 5.0) -> list[Recorded]:
+    def wait_for(self, path: str, count: int = 1, timeout: float = 20.0) -> list[Recorded]:
         """Block until ``count`` requests to ``path`` have come; TimeoutError after ``timeout`` seconds."""
         self.journal.wait(lambda: len(self.to(path)) >= count, timeout, f"{count} requests to {path}")
         return self.to(path)
 
-    def wait_outcome(self, request: Recorded, timeout: float = 5.0) -> Outcome:
+    def wait_outcome(self, request: Recorded, timeout: float = 20.0) -> Outcome:
         """Block until the exchange has ended, and say how."""
         what = f"the end of request {request.number}"
         self.journal.wait(lambda: request.outcome is not Outcome.OPEN, timeout, what)

@@ -18,7 +18,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from chat import preferences
-from chat.models import Chat, Draft, Message, Piece, Preference, Role
+from chat.models import Attachment, Chat, Draft, File, Folder, Message, Piece, Preference, Queued, Role
 from chat.preferences import Preferences, Theme
 from connections.models import ApiKey, CatalogueEntry, PathMemory, SealingRecord
 from lerix_web.admin.pages import site
@@ -29,8 +29,8 @@ from relay.switch.models import RelaySetting
 from tests.serving import TYPED, LerixProcess
 
 PLANTED = "planted-secret-1"
-#: Models without pages: parts of answers that are still coming, and messages on their way back to their field.
-NOT_SHOWN = {Piece, Draft}
+#: Models without pages: parts of answers that are still coming, and messages on their way out or back to their field.
+NOT_SHOWN = {Piece, Draft, Queued}
 
 
 @pytest.fixture
@@ -68,6 +68,9 @@ def rows(db: None) -> list[Model]:
         model_name="GPT Test",
         access_label="Codex auth",
     )
+    folder = Folder.objects.create(name="Trees")
+    file = File.objects.create(digest="ab" * 32, kind="text", media_type="text/plain", data=PLANTED.encode(), size=9)
+    attachment = Attachment.objects.create(file=file, name="trees.txt", message=message)
     entry = CatalogueEntry.objects.create(path="codex", slug="gpt-test", position=1, facts={"slug": "gpt-test"})
     memory = PathMemory.objects.create(path="codex", account="acct-1", fetched=timezone.now())
     key = ApiKey.objects.create(label="Work", sealed=PLANTED.encode(), last_four="wxyz")
@@ -85,7 +88,8 @@ def rows(db: None) -> list[Model]:
     notice = Notice.objects.create(kind="added", device="cd" * 16, name="Phone", when=timezone.now())
     setting = BrokerSetting.objects.create(address="https://broker.example.com")
     relay = RelaySetting.objects.create(account="ab" * 16, keep_awake=True)
-    return [chat, message, entry, memory, key, record, preference, member, notice, setting, relay]
+    kept = [folder, file, attachment]
+    return [*kept, chat, message, entry, memory, key, record, preference, member, notice, setting, relay]
 
 
 def test_every_model_has_pages_or_a_reason(rows: list[Model]) -> None:

@@ -22,7 +22,7 @@ async def test_a_failing_task_is_logged_and_started_again(caplog: pytest.LogCapt
 
     background = Background(first_pause=0.001)
     background.start([("watch", work)])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await steady.wait()
     await background.stop(1)
     assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2

@@ -31,7 +31,7 @@ class Log:
             self.changed.set()
 
     async def until(self, *names: str) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while sorted(self.running) != sorted(names):
                 self.changed.clear()
                 await self.changed.wait()
@@ -55,7 +55,7 @@ async def test_works_follow_the_paths_that_are_registered() -> None:
     assert log.begun.count("b one") == 1
     paths.remove("b")
     paths.add(FakePath(key="b"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while log.begun.count("b two") < 2:
             log.changed.clear()
             await log.changed.wait()

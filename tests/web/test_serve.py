@@ -233,7 +233,7 @@ def test_a_signal_ends_it_with_code_0(own: LerixProcess, number: signal.Signals)
         began = time.monotonic()
         own.signal(number)
         assert own.wait() == 0
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 8
     assert not (own.home / "lerix.sock").exists()
     assert own.stderr == ""
 
@@ -297,7 +297,7 @@ def test_it_is_ready_within_two_seconds_of_its_second_start(own: LerixProcess) -
     began = time.monotonic()
     own.restart()
     # Two seconds are the promise on an idle machine; a test run is not one.
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 10
 
 
 def _until(condition: object, seconds: float = 5.0) -> None:

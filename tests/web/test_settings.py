@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from lerix_web.settings.base import local_zone
-from lerix_web.settings.env import env_int, env_path, env_str, env_url
+from lerix_web.settings.env import env_choice, env_int, env_path, env_str, env_url
 from tests.serving import LerixProcess
 
 NAME = "LERIX_TRY"
@@ -32,6 +32,17 @@ def test_a_wrong_number_is_named_with_a_good_example(monkeypatch: pytest.MonkeyP
     with pytest.raises(ImproperlyConfigured) as caught:
         env_int(NAME, 7717, low=0, high=65535)
     assert str(caught.value) == f"{NAME} must be a whole number from 0 to 65535. For example: {NAME}=7717"
+
+
+def test_a_choice_is_one_of_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    choices = ("model", "words")
+    for value, taken in (("", "model"), ("words", "words")):
+        monkeypatch.setenv(NAME, value)
+        assert env_choice(NAME, "model", choices=choices) == taken
+    monkeypatch.setenv(NAME, "Words")
+    with pytest.raises(ImproperlyConfigured) as caught:
+        env_choice(NAME, "model", choices=choices)
+    assert str(caught.value) == f"{NAME} must be model or words. For example: {NAME}=model"
 
 
 @pytest.mark.parametrize("value", ["http://127.0.0.1:9/v1/", "http://localhost:9/v1", "https://a.example/v1///"])

@@ -1,6 +1,7 @@
 """``serve``: start Lerix on this machine, or open the one that is running."""
 
 import os
+import resource
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, port: int | None, no_browser: bool, **options: Any) -> None:
         os.umask(0o077)
+        # Should it crash, the system would write its memory to the disk: temporary chats, and opened keys.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         folder: Path = settings.LERIX_HOME
         with instance.Lock(folder) as lock:
             if not lock.taken:

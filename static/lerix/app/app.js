@@ -141,6 +141,7 @@ export class App {
    */
   async #fill(taken, html, version, signal) {
     const mac = /** @type {MacLink} */ (this.#mac);
+    this.#serving?.say({ kind: "leaving" });
     const typed = await mac.drafts.typed(this.#path).catch(() => "");
     const around = {
       mac,
@@ -310,7 +311,7 @@ export class App {
    */
   #delivered(message, address) {
     const to = address && macPath(address);
-    if (!to || message.path !== "/chats/" || this.#path !== "/") return;
+    if (!to || message.path !== sendPath(this.#path)) return;
     if (this.#waiting || this.#serving) void this.go(to, { how: "push" });
   }
 

@@ -16,6 +16,7 @@ const SAFE = new Set(["GET", "HEAD"]);
  * @property {[string, string][]} headers
  * @property {Uint8Array | null} body
  * @property {AbortSignal} [signal]
+ * @property {(bytes: number) => void} [onsent] told how many bytes of the body are on their way by now
  * @typedef {object} Answer
  * @property {number} status
  * @property {[string, string][]} headers
@@ -35,13 +36,14 @@ export class LedAstray extends Error {}
  */
 export async function ask(channel, request) {
   let { method, path, body } = request;
+  const { signal, onsent } = request;
   let headers = request.headers.filter(([name]) => HEADERS.has(name) || name.startsWith("hx-"));
   for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
     const idem = SAFE.has(method) ? null : hex(crypto.getRandomValues(new Uint8Array(16)));
     const sized = /** @type {[string, string][]} */ (
       body ? [...headers, ["content-length", String(body.length)]] : headers
     );
-    const answer = await channel.request({ method, path, headers: sized, idem, body, signal: request.signal });
+    const answer = await channel.request({ method, path, headers: sized, idem, body, signal, onsent });
     const target = header(answer.headers, "location");
     if (!REDIRECTS.has(answer.status) || target === null) return { ...answer, path, redirected: redirects > 0 };
     await answer.body?.cancel();

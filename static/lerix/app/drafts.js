@@ -1,5 +1,6 @@
 /* What was written while the Mac was away, and what stands in a message field: kept in this browser until the Mac has
-   it, sealed by a key of the account, so that without the account nobody can read it.
+   it, sealed by a key of the account, so that without the account nobody can read it. Of temporary chats it is kept in
+   the memory of this tab only.
 
        key     = HKDF(WK_0, "lerix/browser-drafts/1" ‖ account 16)
        bound   = kind ‖ "/" ‖ Mac ‖ "/" ‖ id, in UTF-8
@@ -10,6 +11,8 @@ import { transact } from "../vault/database.js";
 import { SYSTEM, hkdfSealing, seal, unseal } from "../vault/primitives.js";
 
 /** @typedef {import("../vault/bytes.js").Bytes} Bytes */
+
+import { isTemporary } from "./paths.js";
 
 const PLACE = { database: "lerix-drafts", store: "drafts", options: { keyPath: ["host", "kind", "id"] } };
 /** A message that waits for the Mac, and the text in a field. */
@@ -32,6 +35,8 @@ const TYPED_MS = 30 * 24 * 3600 * 1000;
 export class Drafts {
   #key;
   #host;
+  /* Of temporary chats, by kind and id. */
+  #fleeting = /** @type {Map<string, any>} */ (new Map());
 
   /**
    * @param {CryptoKey} key
@@ -55,8 +60,9 @@ export class Drafts {
    * Keep a message, on the disk when this is fulfilled.
    * @param {Message} message
    */
-  keep({ id, at, ...rest }) {
-    return this.#put(MESSAGE, id, at, rest);
+  async keep({ id, at, ...rest }) {
+    if (isTemporary(rest.path)) this.#fleeting.set(`${MESSAGE}/${id}`, { id, at, ...rest });
+    else await this.#put(MESSAGE, id, at, rest);
   }
 
   /**
@@ -74,12 +80,14 @@ export class Drafts {
         at: record.at,
         ...value,
       }));
-    return messages.sort((one, other) => one.at - other.at);
+    const fleeting = [...this.#fleeting].filter(([name]) => name.startsWith(`${MESSAGE}/`));
+    return [...messages, ...fleeting.map(([, message]) => message)].sort((one, other) => one.at - other.at);
   }
 
   /** @param {string} id */
-  drop(id) {
-    return transact(PLACE, "readwrite", (store) => store.delete([this.#host, MESSAGE, id]));
+  async drop(id) {
+    if (this.#fleeting.delete(`${MESSAGE}/${id}`)) return;
+    await transact(PLACE, "readwrite", (store) => store.delete([this.#host, MESSAGE, id]));
   }
 
   /**
@@ -88,7 +96,8 @@ export class Drafts {
    * @param {string} text
    */
   async keepTyped(path, text) {
-    if (text) await this.#put(TYPED, path, Date.now(), { text });
+    if (isTemporary(path)) this.#fleeting.set(`${TYPED}/${path}`, text);
+    else if (text) await this.#put(TYPED, path, Date.now(), { text });
     else await transact(PLACE, "readwrite", (store) => store.delete([this.#host, TYPED, path]));
   }
 
@@ -98,6 +107,7 @@ export class Drafts {
    * @returns {Promise<string>}
    */
   async typed(path) {
+    if (isTemporary(path)) return this.#fleeting.get(`${TYPED}/${path}`) ?? "";
     const record = await transact(PLACE, "readonly", (store) => store.get([this.#host, TYPED, path]));
     if (!record || Date.now() - record.at > TYPED_MS) return "";
     return (await this.#open(record))?.text ?? "";

@@ -1,6 +1,7 @@
 /* Gives a page of the Mac to a frame, and serves it from then on. */
 
 import { heard } from "./heard.js";
+import { permission } from "./notes.js";
 import { Serving } from "./serving.js";
 
 const SHOWN_MS = 20_000;
@@ -59,6 +60,6 @@ export function fill({ frame, port }, page, around, signal) {
       leave();
     }, SHOWN_MS);
     signal.addEventListener("abort", leave);
-    serving.say({ kind: "page", ...page });
+    serving.say({ kind: "page", ...page, notes: permission() });
   });
 }

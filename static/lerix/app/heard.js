@@ -1,5 +1,6 @@
 /* What a page in a frame says besides its requests: each thing checked, and done only for the page that is shown. */
 
+import { Notes, ask, permission } from "./notes.js";
 import { copy, download, openOutside } from "./outside.js";
 import { appAddress, macPath } from "./paths.js";
 
@@ -20,7 +21,13 @@ import { appAddress, macPath } from "./paths.js";
  */
 export function heard({ mac, serving, isCurrent, path: here, go, arrive, say }) {
   const own = (/** @type {any} */ path) => (typeof path === "string" && isCurrent() ? macPath(path, here()) : null);
+  const notes = new Notes((id, what) => serving().say({ kind: "noted", id, what }));
   return {
+    note: (message) => isCurrent() && notes.show(message),
+    "close-note": ({ id }) => notes.close(id),
+    "may-note": async () => {
+      serving().say({ kind: "may-note", permission: isCurrent() ? await ask() : permission() });
+    },
     moved: ({ how, path }) => {
       const to = own(path);
       if (to !== null) arrive(to, how === "push" ? "push" : "replace");

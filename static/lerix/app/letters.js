@@ -11,11 +11,12 @@ export function letters(messages, takeBack) {
 
   /** @param {import("./drafts.js").Message} message */
   function letter({ id, fields, said, refused }) {
+    const says = fields.text || "Attached files";
     const why = refused ? said : said ? `Sent later. ${said}` : "Sent as soon as your Mac is back.";
     return make(
       "li",
       { class: "letter" },
-      make("p", { class: "letter-text" }, fields.text.length > 600 ? `${fields.text.slice(0, 600)}…` : fields.text),
+      make("p", { class: "letter-text" }, says.length > 600 ? `${says.slice(0, 600)}…` : says),
       make(
         "p",
         { class: "letter-foot" },

@@ -5,10 +5,13 @@ import { CODE } from "../vault/link.js";
 import { ask } from "./asking.js";
 import { Drafts } from "./drafts.js";
 import { Outbox } from "./outbox.js";
+import { GONE } from "./serving.js";
 
 /* How long a request that only reads waits for a Mac that is away, so that it is answered the moment it is back. Less
    than the pages wait for an answer (30 s): they ask again by themselves, without taking it for a fault. */
 const HOLD_MS = 25_000;
+/* Bytes of what a page that is left may still say; more is given up with it. */
+const LAST_WORDS = 64 * 1024;
 /* Another tab of this browser has taken the link. */
 const ELSEWHERE = Object.freeze({ phase: "away", code: CODE.SUPERSEDED, since: null, why: null });
 
@@ -116,7 +119,7 @@ export class MacLink {
     if (message) return this.outbox.send(message, request);
     const reads = request.headers.some(([name, value]) => name === "accept" && value.includes("text/event-stream"));
     if (reads && this.state.phase !== "ready") await this.#ready(request.signal);
-    return ask(this, request);
+    return ask(this, request.method === "POST" ? toItsEnd(request) : request);
   }
 
   /** @param {AbortSignal} [signal] */
@@ -141,4 +144,17 @@ export class MacLink {
       this.#waiting.add(look);
     });
   }
+}
+
+/**
+ * What a page says as it goes is said to its end, as browsers do for what is short.
+ * @param {Request} request
+ * @returns {Request}
+ */
+function toItsEnd(request) {
+  const { signal, body } = request;
+  if (!signal || signal.aborted || (body?.length ?? 0) > LAST_WORDS) return request;
+  const cut = new AbortController();
+  signal.addEventListener("abort", () => signal.reason !== GONE && cut.abort(signal.reason), { once: true });
+  return { ...request, signal: cut.signal };
 }

@@ -60,7 +60,8 @@ export class Outbox {
     if (method !== "POST" || !sendsMessage(path) || !header(headers, "content-type")?.startsWith(FORM) || !body)
       return null;
     const fields = Object.fromEntries(new URLSearchParams(new TextDecoder().decode(body)));
-    return KEY.test(fields.key) && fields.text ? { id: fields.key, at: Date.now(), path, fields } : null;
+    const says = fields.text || fields.attached;
+    return KEY.test(fields.key) && says ? { id: fields.key, at: Date.now(), path, fields } : null;
   }
 
   /**

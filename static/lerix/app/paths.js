@@ -6,8 +6,10 @@ const LONGEST = 4096;
 /** What no page asks for: another host, and what the Mac offers to other computers' Lerix. */
 const NO_PAGE = /^\/(?:\/|v1\/)/;
 /** What sends a message, on the Mac: the first one of a chat, or one more. */
-const SENDS = /^\/chats\/(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\/messages\/)?$/;
+const SENDS = /^\/chats\/(?:\?temporary=1|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\/messages\/)?$/;
 const CHAT = /^(\/chats\/[0-9a-f-]{36}\/)$/;
+/** Of temporary chats: as the Mac begins them, or by an id of the kind that they alone have. */
+const TEMPORARY = /^\/(?:chats\/)?\?temporary=1$|^\/chats\/[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-/;
 
 /**
  * The path and query of an address on the Mac, or null for one that is not.
@@ -50,6 +52,14 @@ export function showPath(path, how) {
   else if (how !== "stay" || !isThere) history.replaceState(null, "", address);
 }
 
+/**
+ * Whether what is written at a path may be in memory only.
+ * @param {string} path
+ */
+export function isTemporary(path) {
+  return TEMPORARY.test(path);
+}
+
 /** @param {string} path */
 export function sendsMessage(path) {
   return SENDS.test(path);
@@ -61,7 +71,8 @@ export function sendsMessage(path) {
  */
 export function sendPath(path) {
   const chat = CHAT.exec(divided(path)[0]);
-  return chat ? `${chat[1]}messages/` : "/chats/";
+  if (chat) return `${chat[1]}messages/`;
+  return isTemporary(path) ? "/chats/?temporary=1" : "/chats/";
 }
 
 /** @param {string} path */

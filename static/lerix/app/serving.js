@@ -8,6 +8,8 @@ export const GONE = "gone";
 const MOST_RUNNING = 64;
 /* Not for a page: what belongs to the way here, or would be taken twice. */
 const KEPT_BACK = new Set(["set-cookie", "location", "content-encoding", "transfer-encoding", "connection"]);
+/* A page is told so often how much of a long body is on its way: after each so many bytes, and at the end. */
+const TOLD_EVERY = 256 * 1024;
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
 
 /**
@@ -72,7 +74,8 @@ export class Serving {
     if (this.#running.size >= MOST_RUNNING) return this.#fail(id);
     this.#running.set(id, running);
     try {
-      const answer = await this.#fetch({ method, path: own, headers, body, signal: cut.signal });
+      const onsent = this.#teller(id, body);
+      const answer = await this.#fetch({ method, path: own, headers, body, signal: cut.signal, onsent });
       if (!this.#running.has(id)) {
         await answer.body?.cancel();
         return;
@@ -97,6 +100,21 @@ export class Serving {
     } catch {
       if (this.#running.delete(id)) this.#fail(id);
     }
+  }
+
+  /**
+   * Tells the page how much of its body has gone, where that is long.
+   * @param {number} id
+   * @param {Uint8Array | null} body
+   */
+  #teller(id, body) {
+    const whole = body?.length ?? 0;
+    let told = 0;
+    return (/** @type {number} */ bytes) => {
+      if (whole < TOLD_EVERY || (bytes < whole && bytes - told < TOLD_EVERY)) return;
+      told = bytes;
+      if (this.#running.has(id)) this.say({ kind: "sent", id, bytes });
+    };
   }
 
   /** @param {number} id */

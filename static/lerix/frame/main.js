@@ -5,6 +5,7 @@ import "./natives.js";
 import { focusFirst, keepTyped, lendClipboard, printHere, watchTitle } from "./helpers.js";
 import { takeParsers } from "./insert.js";
 import { location as ownLocation, watchLinks } from "./links.js";
+import { lendNotifications } from "./notes.js";
 import { show } from "./page.js";
 import { watchPictures } from "./pictures.js";
 import { Place } from "./place.js";
@@ -22,10 +23,12 @@ function onMessage(event) {
   window.removeEventListener("message", onMessage);
   const place = new Place((change) => port.say({ kind: "moved", ...change }));
   const port = new Port(event.ports[0], place);
-  port.on.page = ({ html, path, typed }) => {
+  port.on.page = ({ html, path, typed, notes }) => {
     delete port.on.page;
-    begin(port, place, { html, path, typed });
+    begin(port, place, { html, path, typed, notes });
   };
+  // The next page is on its way; of the end of this frame its scripts would hear when nobody listens to them any more.
+  port.on.leaving = () => window.dispatchEvent(new Event("pagehide"));
   Object.defineProperty(window, "fetch", { value: port.fetch, writable: false, configurable: false });
   port.say({ kind: "here" });
 }
@@ -33,12 +36,13 @@ function onMessage(event) {
 /**
  * @param {Port} port
  * @param {Place} place
- * @param {{html: string, path: string, typed: string}} page
+ * @param {{html: string, path: string, typed: string, notes?: string}} page
  */
-async function begin(port, place, { html, path, typed }) {
+async function begin(port, place, { html, path, typed, notes = "none" }) {
   place.stand(path);
   place.take((steps) => port.say(steps ? { kind: "travel", steps } : { kind: "reload" }));
   lendClipboard(port);
+  lendNotifications(port, notes);
   watchLinks(port);
   watchPictures(port);
   watchTitle(port);

@@ -10,10 +10,14 @@
     return document.getElementById("message");
   }
 
+  function hasFiles() {
+    return Boolean(document.querySelector("#chips > .chip"));
+  }
+
   function fit() {
     const area = field();
     if (!area) return;
-    area.form.classList.toggle("is-empty", area.value.trim() === "");
+    area.form.classList.toggle("is-empty", area.value.trim() === "" && !hasFiles());
     if (grows) return;
     area.style.height = "auto";
     area.style.height = area.scrollHeight + "px";
@@ -22,6 +26,7 @@
   /* Text that comes back, because it was not taken or was taken back, goes before what is typed by now: a blank line
      between them, and the caret where it was. */
   function giveBack(text) {
+    if (text === "") return;
     const area = field();
     const from = area.selectionStart;
     const to = area.selectionEnd;
@@ -41,7 +46,9 @@
   function takeDrafts() {
     const found = [...document.querySelectorAll("#drafts [data-draft]")];
     if (!found.length || composing || document.prerendering || !field()) return;
-    giveBack(found.map((each) => each.textContent).join("\n\n"));
+    giveBack(found.map((each) => each.textContent).filter(Boolean).join("\n\n"));
+    document.getElementById("chips").append(...document.querySelectorAll("#drafts .chip"));
+    fit();
     for (const each of found) {
       each.remove();
       fetch(each.dataset.draft, { method: "POST", keepalive: true }).catch(() => {});
@@ -71,18 +78,18 @@
     if (document.body.dataset.sendKey === "modified" && !event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
     const form = event.target.form;
-    if (event.target.value.trim() === "") return;
-    if (form.querySelector(".send")) form.requestSubmit();
-    else window.lerix.toast("An answer is still coming. Stop it, or wait until it is complete, then send.");
+    if (event.target.value.trim() === "" && !hasFiles()) return;
+    form.requestSubmit();
   });
 
-  /* What was sent leaves the field at once; if it was not taken, it comes back. */
-  let sent = "";
-  document.addEventListener("htmx:before:request", (event) => {
+  /* What was sent leaves the field at once, also where it goes only after another that is on its way (hx-sync of the
+     form); if it was not taken, it comes back. */
+  const sent = new WeakMap();
+  document.addEventListener("htmx:config:request", (event) => {
     const source = event.detail.ctx.sourceElement;
     if (source.id !== "composer") return;
     const area = field();
-    sent = area.value;
+    sent.set(event.detail.ctx, area.value);
     area.value = "";
     fit();
   });
@@ -92,8 +99,9 @@
     if (ctx.sourceElement.id !== "composer") return;
     const failed = !ctx.response || ctx.response.status >= 400;
     const area = field();
-    if (failed && area && sent !== "") giveBack(sent);
-    sent = "";
+    const text = sent.get(ctx) || "";
+    sent.delete(ctx);
+    if (failed && area && text !== "") giveBack(text);
     fit();
   });
 
@@ -122,6 +130,7 @@
     fit();
     takeDrafts();
   });
+  document.addEventListener("lerix:files", fit);
   document.addEventListener("DOMContentLoaded", () => {
     fit();
     takeDrafts();

@@ -4,6 +4,11 @@
 (() => {
   "use strict";
 
+  /* A conversation is long to look through, and has neither addresses to open nor switches. */
+  function isChat() {
+    return document.getElementById("log") !== null;
+  }
+
   const phone = matchMedia("(max-width: 767px)");
 
   /* Sidebar: a column that can be closed, and a drawer on phones. */
@@ -99,6 +104,8 @@
 
   document.addEventListener("keydown", (event) => {
     const app = document.getElementById("app");
+    // A menu that is open closes first.
+    if (document.querySelector("[data-menu][aria-expanded=true]")) return;
     if (event.key === "Escape" && app && app.classList.contains("drawer-open")) sidebar(false);
   });
 
@@ -133,6 +140,7 @@
 
   /* An address that the server asks to be opened at once. The link stays for when the browser does not allow it. */
   document.addEventListener("htmx:after:swap", () => {
+    if (isChat()) return;
     for (const link of document.querySelectorAll("[data-open-now]")) {
       link.removeAttribute("data-open-now");
       window.open(link.href, "_blank", "noopener,noreferrer");
@@ -153,6 +161,7 @@
   /* Morphing sets the attribute alone, and a switch that was pressed shows its property: the server's word counts. */
   const pressed = new Set();
   function tell() {
+    if (isChat()) return;
     for (const box of document.querySelectorAll("input.switch[data-told]")) {
       if (!pressed.has(box)) box.checked = box.hasAttribute("checked");
     }
@@ -181,5 +190,15 @@
     document.body.classList.add("is-cut-off");
   });
 
-  window.lerix = Object.freeze({ say, toast, reason });
+  /* The button of the menu that is open, where it is the menu of that id: menu.js tells. */
+  let menuButton = null;
+  document.addEventListener("lerix:menu", (event) => {
+    menuButton = event.detail.isOpen ? event.detail.button : null;
+  });
+  function openerOf(menu) {
+    const open = menuButton && menuButton.isConnected && menuButton.getAttribute("aria-expanded") === "true";
+    return open && menuButton.dataset.menu === menu ? menuButton : null;
+  }
+
+  window.lerix = Object.freeze({ openerOf, say, toast, reason });
 })();

@@ -1,5 +1,6 @@
 /* Menus: opened by a button with data-menu; arrows move, letters find, Enter chooses, Escape closes. Whether a menu is
-   open is in its button's aria-expanded and nowhere else: styles follow it, and what the server sends leaves it alone. */
+   open is in its button's aria-expanded and nowhere else: styles follow it, and what the server sends leaves it alone.
+   The event lerix:menu tells of each opening and closing, with the button. */
 
 (() => {
   "use strict";
@@ -7,8 +8,10 @@
   let typed = "";
   let typedAt = 0;
 
+  /* Known and not looked for: a long answer is a long way to look. */
+  let opened = null;
   function opener() {
-    return document.querySelector("[data-menu][aria-expanded=true]");
+    return opened && opened.isConnected && opened.getAttribute("aria-expanded") === "true" ? opened : null;
   }
 
   function menuOf(button) {
@@ -22,6 +25,8 @@
   function open(button) {
     typed = "";
     button.setAttribute("aria-expanded", "true");
+    opened = button;
+    tell(button, true);
     focusIn(menuOf(button));
   }
 
@@ -34,7 +39,12 @@
     const button = opener();
     if (!button) return;
     button.setAttribute("aria-expanded", "false");
+    tell(button, false);
     if (focus) button.focus();
+  }
+
+  function tell(button, isOpen) {
+    document.dispatchEvent(new CustomEvent("lerix:menu", { detail: { button, isOpen } }));
   }
 
   function move(menu, by) {
@@ -76,6 +86,7 @@
     const menu = menuOf(button);
     if (event.key === "Escape") close(true);
     else if (event.key === "Tab") close(false);
+    else if (!items(menu).length) return; // what is in it has not come yet
     else if (event.key === "ArrowDown") move(menu, 1);
     else if (event.key === "ArrowUp") move(menu, -1);
     else if (event.key === "Home") items(menu)[0].focus();

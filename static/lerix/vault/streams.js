@@ -15,6 +15,7 @@ import { CANCELLED } from "./session.js";
  * @property {string | null} idem 32 hexadecimal digits for what changes something, null for GET and HEAD
  * @property {Bytes | null} [body]
  * @property {AbortSignal} [signal]
+ * @property {(bytes: number) => void} [onsent] told how many bytes of the body are on their way by now
  * @typedef {object} Reply
  * @property {number} status
  * @property {import("./headers.js").Headers} headers
@@ -100,7 +101,7 @@ export class Streams {
    * @param {Ask} ask
    * @returns {Promise<Reply>}
    */
-  async ask({ method, path, headers, idem, body = null, signal }) {
+  async ask({ method, path, headers, idem, body = null, signal, onsent }) {
     signal?.throwIfAborted();
     const stream = this.session.open({ method, path, headers, idem });
     const inbox = new Inbox();
@@ -111,7 +112,7 @@ export class Streams {
       signal?.removeEventListener("abort", stop);
       this.#inboxes.delete(stream);
     };
-    this.#upload(stream, inbox, body).catch((error) => {
+    this.#upload(stream, inbox, body, onsent).catch((error) => {
       inbox.error ??= { reason: error };
       inbox.bell.ring();
     });
@@ -159,8 +160,10 @@ export class Streams {
    * @param {number} stream
    * @param {Inbox} inbox
    * @param {Bytes | null} body
+   * @param {((bytes: number) => void) | undefined} onsent
    */
-  async #upload(stream, inbox, body) {
+  async #upload(stream, inbox, body, onsent) {
+    const whole = body?.length ?? 0;
     let left = body ?? new Uint8Array();
     while (left.length) {
       await inbox.bell.until(() => inbox.error || this.session.writable(stream) > 0);
@@ -169,6 +172,7 @@ export class Streams {
       this.session.send(stream, left.slice(0, count));
       left = left.subarray(count);
       this.#work();
+      onsent?.(whole - left.length);
     }
     if (!inbox.error) this.session.end(stream);
     this.#work();

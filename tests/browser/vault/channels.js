@@ -53,10 +53,12 @@ const hostOf = ({ id, agreement }) => ({
   public: { id: unhex(id), agreement: unhex(agreement), signing: new Uint8Array(32) },
 });
 
-/* Ask for an echo of so many bytes; tells whether it came back three times. */
+/* Ask for an echo of so many bytes; tells whether it came back three times, and whether we were told how it went. */
 async function echo(chance, length, idem) {
   const sent = randomBytes(chance, length);
-  const ask = { method: "POST", path: "/echo", headers: [["accept", "*/*"]], idem, body: sent };
+  const told = [];
+  const onsent = (bytes) => told.push(bytes);
+  const ask = { method: "POST", path: "/echo", headers: [["accept", "*/*"]], idem, body: sent, onsent };
   const { status, headers, body } = await channel.request(ask);
   const got = await whole(body);
   const same =
@@ -67,7 +69,8 @@ async function echo(chance, length, idem) {
         .slice(0, length)
         .every((byte, index) => byte === sent[index]),
     );
-  return status === 200 && same && headers[0][1] === hex(await sha256(sent));
+  const isTold = told.every((bytes, at) => bytes > (told[at - 1] ?? 0)) && (told.at(-1) ?? 0) === length;
+  return status === 200 && same && isTold && headers[0][1] === hex(await sha256(sent));
 }
 
 const idemOf = (number) => hex(uint(number, 16));

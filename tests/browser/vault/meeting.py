@@ -83,7 +83,7 @@ class Meeting:
     def __exit__(self, *_: object) -> None:
         self.do(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._thread.join(20)
         self._loop.close()
 
     def do(self, work: Coroutine[Any, Any, Result]) -> Result:
@@ -91,8 +91,8 @@ class Meeting:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
 
     def soon(self, test: Callable[[], object]) -> None:
-        """Wait until something is so. Raises AssertionError after 5 s."""
-        for _ in range(1000):
+        """Wait until something is so. Raises AssertionError after 20 s."""
+        for _ in range(4000):
             if test():
                 return
             threading.Event().wait(0.005)

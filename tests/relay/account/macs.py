@@ -110,7 +110,7 @@ def names(mac: Mac) -> list[str]:
     return [device.name for device in mac.account.view.devices]
 
 
-async def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(true: Callable[[], bool], seconds: float = 30.0) -> None:
     """Wait until something is so. Fails where it does not become so."""
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 - nothing rings for everything that tests wait for

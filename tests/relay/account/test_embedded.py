@@ -137,7 +137,7 @@ async def test_one_that_does_not_listen_is_killed(tmp_path: Path) -> None:
     assert pid is not None
     began = time.monotonic()
     await broker.stop()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 6
     assert not is_running(pid)
 
 

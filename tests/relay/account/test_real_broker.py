@@ -204,6 +204,6 @@ async def test_the_broker_that_lerix_runs_itself(db: None, tmp_path: Path) -> No
         pid = embedded.pid
         began = time.monotonic()
         await account.aclose()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 6
     assert pid is not None
     assert not is_running(pid)

@@ -116,7 +116,7 @@ async def deliver(post: Post, carrier: Failing, tries: int) -> None:
     """Let the post work until it has tried so often."""
     [(_, work)] = post.works()
     task = asyncio.create_task(work())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while carrier.tries < tries:  # noqa: ASYNC110  (what is waited for happens in a thread)
             await asyncio.sleep(0.005)
     await asyncio.sleep(0.05)

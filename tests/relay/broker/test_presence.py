@@ -109,7 +109,7 @@ async def test_a_hosts_last_word_is_told_at_once_and_written_once(code: Code, wh
         (gone,) = await told(remote)
         assert (gone.online, gone.why) == (False, why)
         assert gone.since is not None
-        assert abs((gone.since - before).total_seconds()) < 2
+        assert abs((gone.since - before).total_seconds()) < 10
         await soon(lambda: len(table.written) == 2)
         assert [each.why for each in table.written] == [None, why]
         assert await is_told_nothing(remote)
@@ -117,7 +117,7 @@ async def test_a_hosts_last_word_is_told_at_once_and_written_once(code: Code, wh
 
 async def test_a_host_that_goes_without_a_word_is_lost_after_a_moment_since_when_it_went() -> None:
     table = Table()
-    async with place(table, grace=0.3) as made:
+    async with place(table, grace=1.5) as made:
         host = await Socket(made).join(MAC, Role.HOST)
         remote = await Socket(made).join(PHONE, Role.REMOTE)
         await told(remote)
@@ -130,7 +130,7 @@ async def test_a_host_that_goes_without_a_word_is_lost_after_a_moment_since_when
         await soon(lambda: len(table.written) == 2)
         since = table.written[-1].since
         assert since is not None
-        assert abs((since - went).total_seconds()) < 0.15
+        assert abs((since - went).total_seconds()) < 1
 
 
 async def test_a_host_that_is_back_in_a_moment_was_never_away() -> None:

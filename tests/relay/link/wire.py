@@ -139,8 +139,8 @@ class World:
 
 
 async def soon(test: Callable[[], object]) -> None:
-    """Wait until something is so. Raises AssertionError after 10 s."""
-    for _ in range(5000):
+    """Wait until something is so. Raises AssertionError after 20 s."""
+    for _ in range(10_000):
         if test():
             return
         await asyncio.sleep(0.002)
@@ -149,7 +149,7 @@ async def soon(test: Callable[[], object]) -> None:
 
 async def whole(reply: Reply) -> bytes:
     """The rest of an answer. Raises StreamEnded, TimeoutError."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         return b"".join([part async for part in reply])
 
 
@@ -162,7 +162,7 @@ async def world(serve: Callable[[Incoming], object], *, connected: bool = True) 
     running = asyncio.create_task(made.remote.run())
     try:
         if connected:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await made.remote.ready()
         yield made
     finally:

@@ -59,7 +59,7 @@ async def bad_broker(
     running = asyncio.create_task(made.remote.run())
     try:
         if connected:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await made.remote.ready()
             await soon(lambda: made.host.remotes)
         yield made

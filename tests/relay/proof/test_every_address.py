@@ -8,6 +8,7 @@ from django.urls import get_resolver
 
 import lerix_web.urls.remote as remote_urls
 from relay.answers import MODELS, RESPONSES, STATE
+from relay.host.pages import UPLOAD
 from relay.link.streams import StreamEnded
 from relay.protocol.errors import FrameMalformed
 from relay.protocol.headers import Request
@@ -49,8 +50,16 @@ def test_nothing_of_the_settings_the_admin_or_the_broker_is_on_the_list() -> Non
     listed = {path for path in every_address() for method in METHODS if is_listed(method, path) and "?" not in path}
     assert {STATE, MODELS, RESPONSES} <= listed
     assert not [path for path in listed if path.startswith(CLOSED)]
-    # The three for other Lerix, and what a chat needs.
-    assert len(listed) <= 3 + 12
+    # The three for other Lerix, and what a chat needs: no view of anything else.
+    resolver = get_resolver("lerix_web.urls.remote")
+    views = {path: resolver.resolve(path).func.__module__.split(".")[0] for path in listed}
+    assert {path for path, package in views.items() if package != "chat"} == {STATE, MODELS, RESPONSES}
+
+
+def test_every_address_of_the_chat_is_on_the_list() -> None:
+    """Else a page works at the computer and nowhere else."""
+    patterns = addresses(get_resolver("lerix_web.urls.remote").url_patterns)
+    assert [path for path in patterns if not any(is_listed(method, path) for method in (*METHODS, UPLOAD))] == []
 
 
 async def test_whatever_is_not_on_the_list_is_not_there_by_any_method(

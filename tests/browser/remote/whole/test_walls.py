@@ -329,9 +329,10 @@ def test_a_phone_is_used_by_touch(way: Way) -> None:
     complete(page)
     expect(page).to_have_url(re.compile(r"/app/chats/[0-9a-f-]{36}/$"))
     frame.get_by_role("button", name="Open sidebar").tap()
-    document(page).evaluate("document.body.id = 'before'")
+    frame.get_by_role("link", name="New chat", exact=True).tap()
+    expect(frame.get_by_text("What would you like to know?")).to_be_visible()
+    frame.get_by_role("button", name="Open sidebar").tap()
     frame.locator("#history").get_by_role("link", name="with my thumb").first.tap()
-    expect(frame.locator("body#before")).to_have_count(0)
     expect(frame.get_by_role("log")).to_contain_text("with my thumb")
     complete(page)
 

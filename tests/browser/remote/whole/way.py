@@ -29,7 +29,7 @@ def inside(page: Page) -> FrameLocator:
 def shown(page: Page) -> FrameLocator:
     """The Mac's page that is shown, when it is."""
     frame = inside(page)
-    expect(frame.get_by_role("textbox", name="Message")).to_be_visible()
+    expect(frame.get_by_role("textbox", name="Message", exact=True)).to_be_visible()
     return frame
 
 
@@ -53,14 +53,14 @@ def complete(page: Page, count: int = 1) -> None:
 
 def say(page: Page, text: str) -> None:
     """Write a message on the Mac's page and send it."""
-    field = shown(page).get_by_role("textbox", name="Message")
+    field = shown(page).get_by_role("textbox", name="Message", exact=True)
     field.fill(text)
     field.press("Enter")
 
 
 def write(page: Page, text: str) -> None:
     """Write a message on the page that waits for the Mac."""
-    page.get_by_role("textbox", name="Message").fill(text)
+    page.get_by_role("textbox", name="Message", exact=True).fill(text)
     page.get_by_role("button", name="Send when it is back").click()
 
 

@@ -21,7 +21,7 @@ class Channel {
     this.#follow().catch(() => {});
   }
 
-  async request({ method, path, headers, idem, body, signal }) {
+  async request({ method, path, headers, idem, body, signal, onsent }) {
     while (this.state.phase === "connecting") await this.#next;
     signal?.throwIfAborted();
     if (this.state.phase !== "ready") throw new ChannelError("away");
@@ -38,6 +38,7 @@ class Channel {
     } catch (error) {
       throw signal?.aborted ? signal.reason : new ChannelError("session-lost");
     }
+    if (body) onsent?.(body.length);
     const answered = answer.headers.get("x-answered");
     if (answered === null) throw new ChannelError("session-lost");
     const head = JSON.parse(decodeURIComponent(answered));

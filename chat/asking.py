@@ -1,0 +1,60 @@
+"""Asking for one answer: what the model is given, and less of it where the service says that it is too much."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator
+from typing import Final
+
+from asgiref.sync import sync_to_async
+
+from chat import context
+from chat.choice import Choice
+from chat.conversation.storing import touch_quietly
+from chat.feed import feeds
+from chat.instructions import instructions, of_chat
+from chat.models import Message
+from connections.errors import ContextTooLong
+from connections.responses import AnswerEvent, Ask
+
+#: Where the service refuses a conversation as too long, it is given so much of it the next time.
+LESS: Final = 0.6
+
+
+async def events(message: Message, choice: Choice) -> AsyncGenerator[AnswerEvent, None]:
+    """Ask for the answer `message`, and give its events. Raises AccessError.
+
+    What was left out of the conversation is noted in `Message.cut` before anything is asked.
+    """
+    told, most = instructions(await of_chat(message.chat_id)), None
+    while True:
+        reading = await context.read(message, choice, told, most)
+        await _note(message, reading.cut)
+        ask = Ask(
+            model=choice.model,
+            turns=reading.turns,
+            instructions=told,
+            effort=choice.effort,
+            conversation=str(message.chat_id),
+        )
+        begun = False
+        try:
+            async with contextlib.aclosing(choice.path.answer(ask)) as answered:
+                async for event in answered:
+                    begun = True
+                    yield event
+            return
+        except ContextTooLong:
+            # Sizes are estimates, and of some models nobody tells how much they take.
+            if begun or reading.shortest:
+                raise
+        most = round(reading.tokens * LESS)
+
+
+async def _note(message: Message, cut: int | None) -> None:
+    if message.cut_id == cut:
+        return
+    message.cut_id = cut
+    await Message.objects.filter(pk=message.pk).aupdate(cut=cut)
+    await sync_to_async(touch_quietly)(message.chat_id)
+    feeds.chat(message.chat_id).rows_changed()

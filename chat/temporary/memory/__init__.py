@@ -1,0 +1,1 @@
+"""Django's SQLite, with a database in the memory of this process (`base`)."""

@@ -1,0 +1,198 @@
+"""Long chats and long answers: opened at the end, read in any place, and nothing that is read ever moves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Desk, answers, picture, send
+from tests.long_chats import paragraphs, put_chat
+from tests.upstream import RESPONSES, Reply, Upstream
+
+pytestmark = pytest.mark.usefixtures("models_on")
+
+USAGE = {"input": 120_000, "cached": 100_000, "output": 4_000, "reasoning": 2_000, "total": 124_000}
+
+
+def long_chat(desk: Desk, exchanges: int = 60) -> tuple[str, list[int]]:
+    texts = [(f"Question {number}", *paragraphs(2, f"Answer {number},")) for number in range(1, exchanges + 1)]
+    chat, ids = put_chat(desk.lerix.home / "lerix.sqlite3", f"Long {exchanges}", texts, usage=USAGE)
+    return f"/chats/{chat}/", ids
+
+
+def distance(page: Page) -> float:
+    """How far the end of the conversation is below what is shown, in pixels."""
+    found = page.locator("#scroller").evaluate("box => box.scrollHeight - box.scrollTop - box.clientHeight")
+    return float(found)
+
+
+def scroll(page: Page, by: int) -> None:
+    page.locator("#scroller").evaluate("(box, by) => box.scrollBy(0, by)", by)
+
+
+def top_of(page: Page, message: int) -> float:
+    box = page.locator(f"#m{message}").bounding_box()
+    assert box is not None
+    return box["y"]
+
+
+def shown(page: Page) -> list[int]:
+    """The ids of the messages in the page, in their order."""
+    found: Sequence[str] = page.locator("#log > .message").evaluate_all("all => all.map(each => each.id.slice(1))")
+    return [int(each) for each in found]
+
+
+def test_a_long_chat_opens_at_its_end_and_older_messages_come_where_they_belong(desk: Desk) -> None:
+    address, ids = long_chat(desk)
+    page = desk.page(at=address)
+    expect(page.get_by_text("Question 60", exact=True)).to_be_in_viewport()
+    assert shown(page) == ids[-40:]
+    assert distance(page) < 1
+    jump = page.get_by_role("button", name="Jump to latest")
+    expect(jump).to_be_hidden()
+    # A reader on the way up: what stands at the edge stays there while older messages come in above it.
+    page.locator("#scroller").evaluate("box => box.scrollTo(0, 1200)")
+    read = ids[-36]
+    before = top_of(page, read)
+    page.locator("#scroller").evaluate("box => box.scrollBy(0, -300)")
+    expect(page.locator(".message")).to_have_count(80)
+    assert abs(top_of(page, read) - before - 300) < 2
+    expect(jump).to_be_visible()
+    older = page.get_by_role("button", name="Show older messages")
+    # The focus brings it into view, and with it what it offers.
+    older.focus()
+    expect(page.locator(".message")).to_have_count(120)
+    expect(older).to_have_count(0)
+    assert shown(page) == ids
+    jump.click()
+    expect(page.get_by_text("Question 60", exact=True)).to_be_in_viewport()
+    assert distance(page) < 1
+    expect(page.get_by_role("textbox", name="Message")).to_be_focused()
+
+
+def test_a_link_to_a_message_opens_around_it_and_what_is_sent_is_shown(desk: Desk, up: Upstream) -> None:
+    address, ids = long_chat(desk, 70)
+    page = desk.page(at=f"{address}?at={ids[40]}#m{ids[40]}")
+    found = page.locator(".is-found")
+    expect(found).to_have_text("Question 21")
+    expect(found).to_be_in_viewport()
+    assert ids[-1] not in shown(page)
+    # Looked for once: a reload does not go there again.
+    expect(page).to_have_url(f"{desk.lerix.url}{address}")
+    picture(page, "long-chat-found")
+    # Downward until the end is there, which is then followed.
+    for count in (80, 120):
+        scroll(page, 100_000)
+        expect(page.locator(".message")).to_have_count(count)
+    expect(page.get_by_text("Question 70", exact=True)).to_be_attached()
+    expect(page.get_by_role("button", name="Show newer messages")).to_have_count(0)
+    up.reply("At the end of it")
+    send(page, "Is this the end?")
+    expect(page.get_by_role("log").get_by_text("At the end of it")).to_be_in_viewport()
+    at = shown(page)
+    assert at[: at.index(ids[-1]) + 1] == ids[ids.index(at[0]) :]
+    # From the middle: the end comes for whoever says something there.
+    page.goto(f"{desk.lerix.url}{address}?at={ids[10]}")
+    expect(page.locator(".is-found")).to_be_in_viewport()
+    up.reply("Down here")
+    send(page, "And now?")
+    expect(page.get_by_role("log").get_by_text("Down here")).to_be_in_viewport()
+    expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+    assert shown(page)[-4] > ids[-1]
+
+
+def test_an_answer_is_followed_at_the_end_only(page: Page, up: Upstream) -> None:
+    up.reply(Reply(chunks=[f"Paragraph {number} of some length.\n\n" for number in range(400)]))
+    gate, log = up.gate(), page.get_by_role("log")
+    send(page, "A long one")
+    gate.wait_held()
+    gate.step(60)
+    expect(log.get_by_text("Paragraph 58 of")).to_be_in_viewport()
+    assert distance(page) < 1
+    jump = page.get_by_role("button", name="Jump to latest")
+    scroll(page, -500)
+    expect(jump).to_be_visible()
+    expect(log.get_by_text("Paragraph 30 of")).to_be_attached()
+    read = log.get_by_text("Paragraph 45 of")
+    before = read.bounding_box()
+    gate.step(40)
+    expect(log.get_by_text("Paragraph 98 of")).to_be_attached()
+    assert read.bounding_box() == before
+    jump.click()
+    expect(log.get_by_text("Paragraph 98 of")).to_be_in_viewport()
+    expect(jump).to_be_hidden()
+    for more in range(130, 400, 30):
+        gate.step(30)
+        expect(log.get_by_text(f"Paragraph {more - 2} of")).to_be_attached()
+    gate.open()
+    answers(page)(1)
+    expect(log.get_by_text("Paragraph 399 of")).to_be_in_viewport()
+    assert distance(page) < 1
+    # Blocks that are far are put together and not laid out; none is missing, and none changes its place.
+    assert page.locator(".fold").count() >= 4
+    expect(page.locator(".fold.is-far").first).to_be_attached()
+    assert re.findall(r"Paragraph (\d+) of", page.locator(".body").last.text_content() or "") == [
+        str(number) for number in range(400)
+    ]
+    box = page.locator("#scroller")
+    height = box.evaluate("box => box.scrollHeight")
+    for part in (0, 0.3, 0.6, 1):
+        # Two frames, so that what came near is laid out.
+        now = box.evaluate(
+            """(box, part) => new Promise((done) => {
+              box.scrollTo(0, part * box.scrollHeight);
+              requestAnimationFrame(() => requestAnimationFrame(() => done(box.scrollHeight)));
+            })""",
+            part,
+        )
+        assert now == height
+
+
+def test_what_no_longer_fits_is_left_out_and_the_page_says_so(desk: Desk, up: Upstream) -> None:
+    texts = [(f"Question {number}", "word " * 40_000, f"<p>Answer {number}</p>") for number in range(1, 9)]
+    chat, ids = put_chat(desk.lerix.home / "lerix.sqlite3", "Too long", texts)
+    page = desk.page(at=f"/chats/{chat}/")
+    meter = page.locator("#meter summary")
+    expect(meter).to_have_text(re.compile("100 %"))
+    up.reply("Answered all the same")
+    send(page, "Does it fit?")
+    answers(page)(len(texts) + 1)
+    # 50,000 tokens an exchange, and 240,000 of 272,000 for the conversation.
+    asked: Any = up.to(RESPONSES)[-1].json
+    sent = [item["content"][0]["text"][:12] for item in asked["input"] if item.get("role") == "user"]
+    assert sent == ["Question 5", "Question 6", "Question 7", "Question 8", "Does it fit?"]
+    mark = page.locator("#cut")
+    expect(mark).to_contain_text("Older messages were not sent: they no longer fit")
+    expect(mark).to_have_count(1)
+    assert mark.evaluate("mark => mark.nextElementSibling.id") == f"m{ids[8]}"
+    # The answer says it too, since the line may be far above it.
+    expect(page.get_by_text("older messages not sent")).to_be_in_viewport()
+    mark.scroll_into_view_if_needed()
+    meter.click()
+    expect(page.get_by_text("Older messages were not sent with the last question")).to_be_visible()
+    picture(page, "long-chat-cut")
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("Older messages were not sent with the last question")).to_be_hidden()
+    page.reload()
+    expect(mark).to_have_count(1)
+
+
+def test_the_meter_tells_what_the_service_counted(desk: Desk) -> None:
+    address, _ = long_chat(desk, 3)
+    page = desk.page(390, 844, touch=True, at=address)
+    meter = page.locator("#meter summary")
+    expect(meter).to_have_text(re.compile(r"Context:\s+46 % used"))
+    meter.click()
+    card = page.locator(".meter-card")
+    expect(card).to_contain_text("124,000 of 272,000 tokens of the context are used.")
+    box = card.bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+    picture(page, "meter-phone")
+    page.get_by_text("Question 3", exact=True).click()
+    expect(card).to_be_hidden()
