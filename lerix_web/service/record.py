@@ -28,6 +28,7 @@ SETTINGS: Final = (
     "LERIX_CODEX_BASE_URL",
     "LERIX_CODEX_TOKEN_URL",
     "LERIX_OPENAI_BASE_URL",
+    "LERIX_TITLES",
     # The embedded broker's.
     "LERIX_ALLOWED_HOSTS",
     "LERIX_DEFAULT_PLAN",
