@@ -19,6 +19,8 @@ from connections.responses import AnswerEvent, Ask
 
 #: Where the service refuses a conversation as too long, it is given so much of it the next time.
 LESS: Final = 0.6
+#: So often in all. By then it is a twentieth of what the conversation was.
+MOST_TRIES: Final = 7
 
 
 async def events(message: Message, choice: Choice) -> AsyncGenerator[AnswerEvent, None]:
@@ -27,7 +29,7 @@ async def events(message: Message, choice: Choice) -> AsyncGenerator[AnswerEvent
     What was left out of the conversation is noted in `Message.cut` before anything is asked.
     """
     told, most = instructions(await of_chat(message.chat_id)), None
-    while True:
+    for tried in range(1, MOST_TRIES + 1):
         reading = await context.read(message, choice, told, most)
         await _note(message, reading.cut)
         ask = Ask(
@@ -46,7 +48,7 @@ async def events(message: Message, choice: Choice) -> AsyncGenerator[AnswerEvent
             return
         except ContextTooLong:
             # Sizes are estimates, and of some models nobody tells how much they take.
-            if begun or reading.shortest:
+            if begun or reading.shortest or tried == MOST_TRIES:
                 raise
         most = round(reading.tokens * LESS)
 

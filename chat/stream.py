@@ -121,20 +121,26 @@ class Reader:
         if old is None and self.cursor.revision == chat.revision:
             # Nothing has changed since the page was made: only take up the live answer where it was left.
             self._rejoin(feeds.live_in(chat.pk))
-            return []
+            # A page that got another window of the chat, by a request of its own, has a composer of before it.
+            return [] if self.cursor.history >= 0 else await self._beside(chat)
         pieces = await (self._missed(branch) if old is None else self._changed(old, branch))
-        actions = {"chat": chat, "busy": feeds.live_in(chat.pk) is not None, "queue": await queue.of_chat(chat)}
-        pieces.append(partial("#composer-actions", await html("chat/actions.html", actions)))
-        pieces.append(partial("#queue", await html("chat/queue.html", actions | {"waits": self._waits})))
-        pieces.append(partial("#title", escape(chat.title)))
-        pieces.append(partial("#chat-marks", await html("chat/marks.html", {"chat": chat})))
-        menu = await picker(chat)
-        pieces.append(await self._metered(menu))
+        pieces += await self._beside(chat)
         if (State.WAITING in (old or {}).values()) != self._waits:
-            context = {"picker": menu, "waits": self._waits}
+            context = {"picker": await picker(chat), "waits": self._waits}
             pieces.append(partial("#composer-note", await html("chat/note.html", context)))
         self.cursor = replace(self.cursor, revision=chat.revision)
         return pieces
+
+    async def _beside(self, chat: Chat) -> list[str]:
+        """What stands around the messages and depends on them."""
+        actions = {"chat": chat, "busy": feeds.live_in(chat.pk) is not None, "queue": await queue.of_chat(chat)}
+        return [
+            partial("#composer-actions", await html("chat/actions.html", actions)),
+            partial("#queue", await html("chat/queue.html", actions | {"waits": self._waits})),
+            partial("#title", escape(chat.title)),
+            partial("#chat-marks", await html("chat/marks.html", {"chat": chat})),
+            await self._metered(await picker(chat)),
+        ]
 
     async def _missed(self, branch: dict[int, str]) -> list[str]:
         """What a page lacks that was away while the chat changed."""

@@ -11,6 +11,7 @@ import pytest
 from django.test import AsyncClient
 
 from chat import context, generate
+from chat.asking import MOST_TRIES
 from chat.choice import Choice
 from chat.context import ANSWER, BYTES, DoesNotFit, answer_room, estimate, read, refusal
 from chat.feed import feeds
@@ -148,8 +149,8 @@ class Strict:
         yield Completed("resp_1")
 
 
-async def asked_again(fake: FakePath, most: int) -> Message:
-    chat, rows = await conversation(1_000, 1_000, 1_000, 1_000, 100)
+async def asked_again(fake: FakePath, most: int, before: int = 4) -> Message:
+    chat, rows = await conversation(*[1_000] * before, 100)
     fake.script = Strict(most * BYTES)
     chat.head = rows[-2]
     await chat.asave()
@@ -179,6 +180,12 @@ async def test_a_question_that_the_service_finds_too_long_fails_with_its_sentenc
     assert answer.error is not None
     assert answer.error["code"] == "context-too-long"
     assert [len(ask.turns) for ask in fake.asked] == [5, 3, 1]
+
+
+async def test_a_service_that_takes_nothing_is_not_asked_for_ever(fake: FakePath) -> None:
+    answer = await asked_again(fake, 0, before=60)
+    assert answer.state == State.FAILED
+    assert len(fake.asked) == MOST_TRIES
 
 
 async def small_model(fake: FakePath) -> Choice:

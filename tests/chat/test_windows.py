@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from django.test import AsyncClient
@@ -275,6 +276,9 @@ async def test_with_the_end_comes_a_stream_that_tells_what_follows(quiet: FakePa
     assert match is not None
     cursor = Cursor.parse(match[1])
     assert (cursor.first, cursor.last, cursor.more) == (branch[-2], branch[-1], False)
+    # The stream that goes may have had the end of an answer to tell: the composer's buttons come again.
+    assert 'aria-label="Send"' in "".join(await Reader(chat.pk, cursor).catch_up())
+    assert "#composer-actions" not in "".join(await Reader(chat.pk, replace(cursor, history=0)).catch_up())
 
 
 async def test_what_is_no_longer_in_the_branch_is_answered_with_its_end(quiet: FakePath, browser: AsyncClient) -> None:

@@ -284,8 +284,8 @@ def test_an_epoch_that_nobody_can_tell_of_is_not_asked_for_without_a_pause(phone
     phone.open(workspace=[key.hex() for key in WORKSPACE[:3]], patient=True)
     phone.until("away", Code.OTHER_EPOCH)
     time.sleep(0.3)
-    # Once more at most, where the host came on line in the middle of the first try.
-    assert phone.state["refreshed"] in {1, 2}
+    # Once more for each word of the host's coming, which may arrive in the middle of a try. Without a pause: dozens.
+    assert phone.state["refreshed"] in range(1, 5)
 
 
 @pytest.mark.parametrize("wrong", ["host key", "psk", "log", "log that the host does not mind"])
