@@ -244,6 +244,8 @@ def test_a_picture_is_attached_sent_and_opened_large(way: Way, phone: Page) -> N
     say(phone, "what is in it")
     complete(phone)
     image = you(phone).get_by_role("img", name="photo.jpg")
+    # The page is at the end of the answer by now, and what is far above may not be drawn.
+    image.evaluate("(image) => image.scrollIntoView()")
     expect(image).to_be_visible()
     until(lambda: image.evaluate("image => image.complete && image.naturalWidth > 0"))
     asked = json.dumps(way.house.up.to(RESPONSES)[-1].data)
