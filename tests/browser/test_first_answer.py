@@ -1,5 +1,6 @@
 """Writing, stopping, choosing a model, copying: the chat page by hand."""
 
+import re
 from typing import Any
 
 import pytest
@@ -39,6 +40,31 @@ def test_what_is_typed_while_a_new_chat_is_made_is_kept(page: Page) -> None:
     answers(page)(1)
     page.keyboard.type(" more")
     expect(field).to_have_value("And then more")
+
+
+def test_what_is_sent_while_a_new_chat_is_made_keeps_its_order(page: Page, up: Upstream) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    gate = up.gate()
+    page.route("**/chats/", hold)
+    with page.expect_request("**/chats/"):
+        send(page, "One")
+    # Both go behind the first message of the chat, whose answer brings another message field.
+    send(page, "Two")
+    send(page, "Three")
+    with page.expect_request("**/chats/"):
+        held.pop().continue_()
+    expect(page.get_by_role("article", name="You")).to_have_count(1)
+    send(page, "Four")
+    page.unroute("**/chats/", hold)
+    waiting = page.get_by_role("region", name="Messages that wait their turn").get_by_role("listitem")
+    expect(waiting).to_have_text([re.compile(name) for name in ("Two", "Three", "Four")])
+    gate.open()
+    answers(page)(4)
+    expect(page.get_by_role("article", name="You")).to_have_text(["One", "Two", "Three", "Four"])
 
 
 def test_an_empty_message_is_not_sent(page: Page, up: Upstream) -> None:

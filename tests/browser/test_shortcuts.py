@@ -52,6 +52,8 @@ def test_the_sheet_opens_by_its_button_and_two_keys_and_closes_again(page: Page)
 
 
 def test_keys_go_where_the_sheet_says(page: Page, up: Upstream) -> None:
+    # Listened for from the start: told just before the key, the browser may hear of the key first.
+    page.on("filechooser", lambda chooser: None)
     field = page.get_by_role("textbox", name="Message")
     expect(field).to_be_focused()
     page.keyboard.press("Control+Shift+S")

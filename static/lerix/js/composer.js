@@ -83,7 +83,7 @@
   });
 
   /* What was sent leaves the field at once, also where it goes only after another that is on its way (hx-sync of the
-     form); if it was not taken, it comes back. */
+     form, on what outlives it: the first message brings a new one); if it was not taken, it comes back. */
   const sent = new WeakMap();
   document.addEventListener("htmx:config:request", (event) => {
     const source = event.detail.ctx.sourceElement;
