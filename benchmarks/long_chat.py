@@ -16,6 +16,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -155,8 +156,8 @@ def _quarters(tasks: Sequence[tuple[float, float]]) -> list[float]:
     return found
 
 
-def opening(bed: Bed, *, quick: bool, rate: int) -> list[Figure]:
-    """A chat of 1,000 messages: opened at its end, and one step upward. No answer comes, at whatever rate."""
+def opening(bed: Bed, *, quick: bool) -> list[Figure]:
+    """A chat of 1,000 messages: opened at its end, and one step upward."""
     texts = [(f"Question {number}", *paragraphs(number % 7 + 1, f"Answer {number}")) for number in range(1, 501)]
     chat, ids = put_chat(bed.lerix.home / "lerix.sqlite3", "A thousand messages", texts)
     repeats = 5 if quick else 20
@@ -207,23 +208,27 @@ def _step(page: Page) -> float:
     return float(took) / 1000
 
 
-PARTS: Final[dict[str, Callable[..., list[Figure]]]] = {"streaming": streaming, "opening": opening}
+PARTS: Final = ("streaming", "opening")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measure and print; return the exit code, 1 where an aim is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.long_chat", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--only", action="append", choices=list(PARTS), metavar="NAME", help=", ".join(PARTS))
+    parser.add_argument("--only", action="append", choices=PARTS, metavar="NAME", help=", ".join(PARTS))
     parser.add_argument("--quick", action="store_true", help="a shorter answer, fewer repeats")
     parser.add_argument("--rate", type=int, default=RATE, metavar="N", help="tokens a second of the long answer")
     options = parser.parse_args(arguments)
+    parts: dict[str, Callable[..., list[Figure]]] = {
+        "streaming": partial(streaming, rate=options.rate),
+        "opening": opening,
+    }
     figures: list[Figure] = []
     noise = []
-    for name in options.only or list(PARTS):
+    for name in options.only or PARTS:
         noise.append(others_at_work())
         print(f"{name} ... (processors {noise[-1]:.0%} in use by others)", file=sys.stderr, flush=True)
         with Bed() as bed:
-            figures += PARTS[name](bed, quick=options.quick, rate=options.rate)
+            figures += parts[name](bed, quick=options.quick)
     return report(figures, noise)
 
 

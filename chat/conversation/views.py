@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Callable
+from functools import partial
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ObjectDoesNotExist
@@ -81,10 +83,9 @@ async def again(request: HttpRequest, message_id: int) -> HttpResponse:
 @require_POST
 async def show(request: HttpRequest, message_id: int) -> HttpResponse:
     """Show another version of a message, with what followed it."""
-    chat_id = await generate.to_the_end(lambda: sync_to_async(versions.show)(message_id))
+    chat_id = await _changed(partial(versions.show, message_id))
     if chat_id is None:
         return refused(GONE, 404)
-    feeds.changed(chat_id)
     return _done()
 
 
@@ -113,10 +114,9 @@ async def delete(request: HttpRequest, message_id: int) -> HttpResponse:
 @require_POST
 async def restore(request: HttpRequest, message_id: int) -> HttpResponse:
     """Take a deletion back."""
-    chat_id = await generate.to_the_end(lambda: sync_to_async(removal.restore)(message_id))
+    chat_id = await _changed(partial(removal.restore, message_id))
     if chat_id is None:
         return refused(TOO_LATE, 409)
-    feeds.changed(chat_id)
     return _done()
 
 
@@ -139,20 +139,18 @@ async def queued_edit(request: HttpRequest, queued_id: int) -> HttpResponse:
     if not form.is_valid():
         return refused(faults(form), 422)
     text, sender = form.cleaned_data["text"], senders.note()
-    chat_id = await generate.to_the_end(lambda: sync_to_async(queue.edit)(queued_id, text, sender))
+    chat_id = await _changed(partial(queue.edit, queued_id, text, sender))
     if chat_id is None:
         return refused(SENT, 409)
-    feeds.changed(chat_id)
     return _done()
 
 
 @require_POST
 async def queued_remove(request: HttpRequest, queued_id: int) -> HttpResponse:
     """Take a message out of the queue; the answer carries the note that undoes it."""
-    chat_id = await generate.to_the_end(lambda: sync_to_async(queue.remove)(queued_id))
+    chat_id = await _changed(partial(queue.remove, queued_id))
     if chat_id is None:
         return refused(REMOVED, 409)
-    feeds.changed(chat_id)
     queue.forget_soon()
     return HttpResponse(undo("Message removed.", reverse("chat:queued-restore", args=[queued_id]), {}))
 
@@ -160,10 +158,9 @@ async def queued_remove(request: HttpRequest, queued_id: int) -> HttpResponse:
 @require_POST
 async def queued_restore(request: HttpRequest, queued_id: int) -> HttpResponse:
     """Put a removed message back into the queue."""
-    chat_id = await generate.to_the_end(lambda: sync_to_async(queue.put_back)(queued_id))
+    chat_id = await _changed(partial(queue.put_back, queued_id))
     if chat_id is None:
         return refused(TOO_LATE, 409)
-    feeds.changed(chat_id)
     await generate.send_due(chat_id)
     return _done()
 
@@ -179,3 +176,11 @@ async def queue_send(request: HttpRequest, chat_id: uuid.UUID) -> HttpResponse:
         return refused(str(why), 409)
     await generate.send_held(chat_id, choice)
     return _done()
+
+
+async def _changed(work: Callable[[], uuid.UUID | None]) -> uuid.UUID | None:
+    """Do what changes a chat, to its end, and tell its pages. Returns its id, None where there was nothing to do."""
+    chat_id = await generate.to_the_end(sync_to_async(work))
+    if chat_id is not None:
+        feeds.changed(chat_id)
+    return chat_id

@@ -1,15 +1,22 @@
 """What the chat's tests share."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from django.test import AsyncClient
 
 from chat import generate, waiting
+from chat.attachments import child
 from chat.feed import feeds
 from chat.history.listing import sidebar
+from chat.temporary.tabs import tabs
 from connections.models import CatalogueEntry
 from connections.paths import paths
 from tests.chat.fakes import MODEL, OTHER, FakePath, KeepingPath
+from tests.chat.reading import here
+from tests.chat.temporary import Clock
 
 
 def offer(path: FakePath) -> None:
@@ -19,6 +26,36 @@ def offer(path: FakePath) -> None:
         CatalogueEntry.objects.create(
             path=path.key, slug=model.slug, position=number, facts=model.to_json(), enabled=True
         )
+
+
+@pytest.fixture
+def browser() -> AsyncClient:
+    """A browser that has been let in."""
+    return AsyncClient(headers={"host": "localhost"})
+
+
+@pytest.fixture
+def no_tabs() -> Iterator[None]:
+    """No page of a temporary chat is open, before and after."""
+    tabs._tabs.clear()
+    yield
+    tabs._tabs.clear()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of the pages of temporary chats."""
+    made = Clock()
+    monkeypatch.setattr(tabs, "_clock", made)
+    return made
+
+
+@pytest.fixture
+def home(settings: Any, tmp_path: Path, transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for files, which are read in this process."""
+    settings.LERIX_HOME = tmp_path
+    monkeypatch.setattr(child, "read", here)
+    return tmp_path
 
 
 @pytest.fixture

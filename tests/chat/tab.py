@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
 
 from chat.models import Chat
 from chat.pages import Cursor, page
@@ -131,3 +133,8 @@ class Tab:
                 self.bodies.pop(f"{target[1:]}-body", None)
                 self.questions.discard(target[1:])
             self._article(content)
+
+
+def sentence(response: Any) -> str:
+    """Why something was refused, as the page shows it."""
+    return unquote(response.headers["X-Lerix-Sentence"])

@@ -15,26 +15,16 @@ from django.http import HttpResponse
 from django.test import AsyncClient
 from PIL import Image
 
-from chat.attachments import child, store
+from chat.attachments import store
 from chat.attachments.kinds import GIF, JPEG, MIB, PDF, PNG, TEXT, WEBP, NotTaken, kind_of, text_of
 from chat.attachments.store import SENT, THUMB
 from chat.attachments.taking import LONGEST_NAME, clean_name, take
 from chat.models import Attachment, File
 from tests.chat import files
 from tests.chat.files import words
-from tests.chat.reading import here
+from tests.chat.tab import sentence
 
-
-@pytest.fixture(autouse=True)
-def home(settings: Any, tmp_path: Path, transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Path:
-    settings.LERIX_HOME = tmp_path
-    monkeypatch.setattr(child, "read", here)
-    return tmp_path
-
-
-@pytest.fixture
-def browser() -> AsyncClient:
-    return AsyncClient(headers={"host": "localhost"})
+pytestmark = pytest.mark.usefixtures("home")
 
 
 async def upload(browser: AsyncClient, name: str, data: bytes, **query: str) -> HttpResponse:
@@ -42,10 +32,6 @@ async def upload(browser: AsyncClient, name: str, data: bytes, **query: str) -> 
         "/attachments/", {"file": SimpleUploadedFile(name, data)}, query_params=query or None
     )
     return cast(HttpResponse, sent)
-
-
-def sentence(response: HttpResponse) -> str:
-    return unquote(response.headers["X-Lerix-Sentence"])
 
 
 def on_disk(home: Path) -> dict[str, bytes]:

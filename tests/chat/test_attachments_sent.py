@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -16,7 +15,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import AsyncClient
 from django.utils import timezone
 
-from chat.attachments import child, store, turns
+from chat.attachments import store, turns
 from chat.attachments.attaching import MOST, measured
 from chat.attachments.kinds import NotTaken
 from chat.attachments.reading.image import SENT_BYTES
@@ -29,28 +28,14 @@ from connections.visitor import Visitor, visiting
 from tests.chat import files
 from tests.chat.conversing import queue_empty
 from tests.chat.fakes import MODEL, FakePath, Held, KeepingPath, pleasant
-from tests.chat.reading import here
+from tests.chat.tab import sentence
 from tests.chat.test_views import complete
+
+pytestmark = pytest.mark.usefixtures("home")
 
 BLIND = MODEL
 SEEING = replace(MODEL, modalities=("text", "image"))
 READING = replace(MODEL, modalities=("text", "image", "pdf"))
-
-
-@pytest.fixture(autouse=True)
-def home(settings: Any, tmp_path: Path, transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Path:
-    settings.LERIX_HOME = tmp_path
-    monkeypatch.setattr(child, "read", here)
-    return tmp_path
-
-
-@pytest.fixture
-def browser() -> AsyncClient:
-    return AsyncClient(headers={"host": "localhost"})
-
-
-def sentence(response: Any) -> str:
-    return unquote(response.headers["X-Lerix-Sentence"])
 
 
 async def post(browser: AsyncClient, address: str, text: str, *attached: Attachment, **fields: str) -> Any:

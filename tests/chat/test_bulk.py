@@ -5,7 +5,6 @@ import json
 import re
 import uuid
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
 from django.test import AsyncClient
@@ -18,6 +17,7 @@ from chat.history.forms import MOST
 from chat.history.listing import sidebar
 from chat.models import Chat, Folder, Message, Queued, State
 from tests.chat.fakes import FakePath, Held
+from tests.chat.tab import sentence
 
 FIELD = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)">')
 
@@ -43,10 +43,6 @@ def undo_fields(response: Any) -> dict[str, list[str]]:
     for name, value in FIELD.findall(form):
         fields.setdefault(name, []).append(value)
     return fields
-
-
-def sentence(response: Any) -> str:
-    return unquote(response.headers["X-Lerix-Sentence"])
 
 
 @pytest.mark.parametrize(("do", "back", "field"), [("pin", "unpin", "pinned"), ("archive", "unarchive", "archived")])

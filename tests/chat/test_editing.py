@@ -18,11 +18,6 @@ from tests.chat.fakes import READY, FakePath, Held, KeepingPath
 from tests.connections.waiting import until
 
 
-@pytest.fixture
-def browser() -> AsyncClient:
-    return AsyncClient(headers={"host": "localhost"})
-
-
 async def refused(browser: AsyncClient, address: str, **fields: str) -> str:
     response = await browser.post(address, fields)
     assert response.status_code >= 400

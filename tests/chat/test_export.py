@@ -42,11 +42,6 @@ x^2
 """
 
 
-@pytest.fixture
-def browser() -> AsyncClient:
-    return AsyncClient(headers={"host": "localhost"})
-
-
 async def chat_of(*texts: str, title: str = "A title", **facts: object) -> Chat:
     """A chat in which these were said, in turns, with more facts of the answers."""
     chat = await Chat.objects.acreate(title=title, created=WHEN)

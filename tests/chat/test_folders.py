@@ -1,8 +1,6 @@
 """Folders of chats."""
 
 import re
-from typing import Any
-from urllib.parse import unquote
 
 import pytest
 from django.test import AsyncClient
@@ -11,18 +9,9 @@ from chat.history import folders
 from chat.history.folders import MOST, FolderRefused
 from chat.history.listing import sidebar
 from chat.models import Chat, Folder, Preference
+from tests.chat.tab import sentence
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def browser() -> AsyncClient:
-    sidebar.forget()
-    return AsyncClient(headers={"host": "localhost"})
-
-
-def sentence(response: Any) -> str:
-    return unquote(response.headers["X-Lerix-Sentence"])
 
 
 async def test_a_folder_is_made_with_chats_in_it(browser: AsyncClient) -> None:

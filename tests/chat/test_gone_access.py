@@ -2,17 +2,12 @@
 
 import uuid
 
-import pytest
 from django.test import AsyncClient
 
 from chat.models import Chat, Message
 from tests.chat.fakes import MODEL, FakePath
-from tests.chat.test_taking_back import sentence, text_of
-
-
-@pytest.fixture
-def browser() -> AsyncClient:
-    return AsyncClient(headers={"host": "localhost"})
+from tests.chat.tab import sentence
+from tests.chat.test_taking_back import text_of
 
 
 async def test_a_message_for_a_computer_that_is_not_known_now_goes_to_nobody_else(

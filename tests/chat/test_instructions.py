@@ -20,11 +20,6 @@ from chat.stream import Reader
 from tests.chat.fakes import FakePath
 
 
-@pytest.fixture
-def browser() -> AsyncClient:
-    return AsyncClient(headers={"host": "localhost"})
-
-
 @pytest.fixture(autouse=True)
 def held() -> Iterator[None]:
     before = preferences._held

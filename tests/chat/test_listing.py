@@ -19,12 +19,6 @@ NOW = timezone.now()
 LINK = re.compile(r'id="chat-([0-9a-f-]{36})"')
 
 
-@pytest.fixture
-def browser() -> AsyncClient:
-    sidebar.forget()
-    return AsyncClient(headers={"host": "localhost"})
-
-
 def make(count: int, **fields: Any) -> list[Chat]:
     """So many chats, the newest first, a minute apart."""
     chats = [Chat(title=f"Chat {number}", updated=NOW - timedelta(minutes=number), **fields) for number in range(count)]

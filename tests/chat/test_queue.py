@@ -43,11 +43,6 @@ class NotSent(Unreachable):
     nothing_sent = True
 
 
-@pytest.fixture
-def browser() -> AsyncClient:
-    return AsyncClient(headers={"host": "localhost"})
-
-
 async def test_they_are_sent_one_by_one_in_order_each_when_the_answer_before_is_complete(fake: FakePath) -> None:
     script = HeldBack()
     chat = await begun(fake, script)

@@ -13,11 +13,6 @@ from tests.chat.fakes import FakePath, KeepingPath
 from tests.chat.fakes import Held as HeldBack
 
 
-@pytest.fixture
-def browser() -> AsyncClient:
-    return AsyncClient(headers={"host": "localhost"})
-
-
 @pytest.mark.parametrize("ended", [None, b"phone", b"tablet"])
 async def test_the_rights_of_a_device_are_looked_at_when_its_message_is_sent(
     fake: FakePath, ended: bytes | None

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
 from django.test import AsyncClient
@@ -22,7 +21,7 @@ from connections.changes import connections_changed
 from connections.errors import Unavailable
 from connections.paths import paths
 from tests.chat.fakes import AWAY, MODEL, READY, FakePath, Held, KeepingPath
-from tests.chat.tab import Tab
+from tests.chat.tab import Tab, sentence
 from tests.chat.test_generate import ended
 from tests.chat.test_waiting import following, is_in, losing, now, write
 from tests.connections.waiting import until
@@ -30,19 +29,10 @@ from tests.connections.waiting import until
 OUTLOOK = "Your message is kept. It is sent as soon as Anna's Mac is back."
 
 
-@pytest.fixture
-def browser() -> AsyncClient:
-    return AsyncClient(headers={"host": "localhost"})
-
-
 def text_of(response: Any) -> str:
     """What a page says, without its markup."""
     html = re.sub(r"<svg.*?</svg>", "", response.content.decode(), flags=re.DOTALL)
     return " ".join(unescape(re.sub(r"<[^>]+>", "", html)).split())
-
-
-def sentence(response: Any) -> str:
-    return unquote(response.headers["X-Lerix-Sentence"])
 
 
 def form(text: str, path: FakePath) -> dict[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import unquote
@@ -31,24 +30,7 @@ from tests.chat.fakes import READY, FakePath, Held, KeepingPath
 from tests.chat.temporary import SECRET, Clock, begin, complete, on_disk
 from tests.connections.waiting import until
 
-
-@pytest.fixture
-def browser() -> AsyncClient:
-    return AsyncClient(headers={"host": "localhost"})
-
-
-@pytest.fixture(autouse=True)
-def no_tabs() -> Iterator[None]:
-    tabs._tabs.clear()
-    yield
-    tabs._tabs.clear()
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(tabs, "_clock", made)
-    return made
+pytestmark = pytest.mark.usefixtures("no_tabs")
 
 
 # Which database

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from urllib.parse import unquote
 
 import pytest
@@ -19,24 +19,7 @@ from tests.chat.fakes import FakePath, Held
 from tests.chat.temporary import SECRET, Clock, begin
 from tests.connections.waiting import until
 
-
-@pytest.fixture
-def browser() -> AsyncClient:
-    return AsyncClient(headers={"host": "localhost"})
-
-
-@pytest.fixture(autouse=True)
-def no_tabs() -> Iterator[None]:
-    tabs._tabs.clear()
-    yield
-    tabs._tabs.clear()
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(tabs, "_clock", made)
-    return made
+pytestmark = pytest.mark.usefixtures("no_tabs")
 
 
 async def is_there(chat_id: uuid.UUID) -> bool:

@@ -22,11 +22,6 @@ from tests.connections.waiting import until
 
 
 @pytest.fixture
-def browser() -> AsyncClient:
-    return AsyncClient(headers={"host": "localhost"})
-
-
-@pytest.fixture
 def by_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "LERIX_TITLES", "model")
 

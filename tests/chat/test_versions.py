@@ -2,7 +2,6 @@
 
 import uuid
 
-import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.db import connection
 from django.test import AsyncClient
@@ -18,11 +17,6 @@ from tests.chat.conftest import offer
 from tests.chat.conversing import ask, at_rest, message, posted, questions
 from tests.chat.fakes import AWAY, FakePath, KeepingPath
 from tests.chat.tab import Tab
-
-
-@pytest.fixture
-def browser() -> AsyncClient:
-    return AsyncClient(headers={"host": "localhost"})
 
 
 async def answers_of(text: str) -> list[int]:

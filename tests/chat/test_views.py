@@ -4,7 +4,6 @@ import asyncio
 import re
 import uuid
 from datetime import timedelta
-from urllib.parse import unquote
 
 import pytest
 from django.test import AsyncClient
@@ -17,11 +16,7 @@ from connections.paths import paths
 from connections.status import NextStep, Status
 from tests.chat.conversing import at_rest, queue_empty
 from tests.chat.fakes import MODEL, FakePath, Held
-
-
-@pytest.fixture
-def browser() -> AsyncClient:
-    return AsyncClient(headers={"host": "localhost"})
+from tests.chat.tab import sentence
 
 
 async def complete() -> None:
@@ -29,10 +24,6 @@ async def complete() -> None:
     tasks = [answer.task for answer in feeds.live.values() if answer.task]
     if tasks:
         await asyncio.wait_for(asyncio.wait(tasks), 5)
-
-
-def sentence(response: object) -> str:
-    return unquote(response.headers["X-Lerix-Sentence"])  # type: ignore[attr-defined]
 
 
 async def test_the_first_message_begins_a_chat_and_shows_it(fake: FakePath, browser: AsyncClient) -> None:

@@ -138,11 +138,6 @@ def quiet(fake: FakePath) -> FakePath:
     return fake
 
 
-@pytest.fixture
-def browser() -> AsyncClient:
-    return AsyncClient(headers={"host": "localhost"})
-
-
 async def reader_of(chat: Chat, at: int | None = None) -> Reader:
     """A tab that has just opened the chat."""
     await chat.arefresh_from_db()
