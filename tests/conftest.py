@@ -24,10 +24,12 @@ import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any, Final
 
 import django
 import pytest
 from asgiref.sync import async_to_sync
+from hypothesis import HealthCheck, settings
 
 # Before anything reads the settings: neither the data nor the variables of whoever runs the tests may matter.
 for name in [name for name in os.environ if name.startswith("LERIX_") or name == "CODEX_HOME"]:
@@ -41,6 +43,10 @@ os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
 os.environ["DJANGO_SETTINGS_MODULE"] = "lerix_web.settings.test"
 # Here and not in a hook, so that the conftest.py of a folder below may import models.
 django.setup()
+# A loaded machine is slow at times, and the first text drawn builds a table of all characters: neither
+# says anything about the code, so times are not judged.
+settings.register_profile("lerix", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lerix")
 
 from chat import generate  # noqa: E402  (models need the settings)
 
@@ -84,6 +90,8 @@ LONG = (
     "test_layout.py",
     "test_long_chat.py",
 )
+#: What the tasks of the chat run in.
+IN_WRITER: Final = generate._in_writer.__name__
 #: What tried to leave this machine since the last look, as the address that was asked for.
 refused: list[str] = []
 
@@ -152,17 +160,17 @@ async def _to_the_end(test: Callable[..., Awaitable[None]], arguments: dict[str,
     try:
         await test(**arguments)
     finally:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while left := _left_to_do():
-                for task in left & generate._asides:
+                for task in left - generate._storing:
                     task.cancel()
-                await asyncio.wait(left)
+                await asyncio.wait(left, timeout=1)  # what was cancelled in its last moment may go on
                 await asyncio.sleep(0)  # what comes next is begun by their callbacks
 
 
-def _left_to_do() -> set[asyncio.Task[object]]:
-    loop = asyncio.get_running_loop()
-    return {task for task in generate._storing | generate._asides if task.get_loop() is loop and not task.done()}
+def _left_to_do() -> set[asyncio.Task[Any]]:
+    """Answers, also in the moment after their end, and what they leave to be done."""
+    return {task for task in asyncio.all_tasks() if getattr(task.get_coro(), "__name__", "") == IN_WRITER}
 
 
 @pytest.hookimpl(trylast=True)

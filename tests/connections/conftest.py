@@ -1,22 +1,16 @@
-"""How the property tests run, a stand-in with somebody signed in, and the API keys of one process."""
+"""A stand-in with somebody signed in, and the API keys of one process."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, settings
 
 from connections import keys
 from connections.keys import ApiKeys
 from connections.paths import paths
 from tests.connections.key_desk import BASE, HOME, NEW, WORK, Platform
 from tests.upstream import Account, Upstream
-
-# A loaded machine is slow at times, and the first text drawn builds a table of all characters: neither
-# says anything about the code, so times are not judged.
-settings.register_profile("lerix", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("lerix")
 
 
 @pytest.fixture
