@@ -59,12 +59,42 @@ def test_what_is_sent_while_a_new_chat_is_made_keeps_its_order(page: Page, up: U
         held.pop().continue_()
     expect(page.get_by_role("article", name="You")).to_have_count(1)
     send(page, "Four")
+    field = page.get_by_role("textbox", name="Message")
+    field.evaluate("(field) => { field.dataset.same = 'yes'; }")
     page.unroute("**/chats/", hold)
     waiting = page.get_by_role("region", name="Messages that wait their turn").get_by_role("listitem")
     expect(waiting).to_have_text([re.compile(name) for name in ("Two", "Three", "Four")])
+    # What came after the first brought no other field.
+    expect(field).to_have_attribute("data-same", "yes")
     gate.open()
     answers(page)(4)
     expect(page.get_by_role("article", name="You")).to_have_text(["One", "Two", "Three", "Four"])
+
+
+def test_whoever_goes_elsewhere_while_a_new_chat_is_made_stays_there(page: Page) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    send(page, "Another chat")
+    answers(page)(1)
+    other = page.url
+    page.get_by_role("navigation", name="Chats").get_by_role("link", name="New chat").click()
+    expect(page.get_by_role("article")).to_have_count(0)
+    page.route("**/chats/", hold)
+    with page.expect_request("**/chats/"):
+        send(page, "Sent and left")
+    page.locator("#history").get_by_role("link", name="Another chat").click()
+    expect(page.get_by_role("article", name="You")).to_have_text("Another chat")
+    with page.expect_response("**/chats/"):
+        held.pop().continue_()
+    expect(page.locator("#history").get_by_role("link", name="Sent and left")).to_be_visible()
+    expect(page.get_by_role("article", name="You")).to_have_text("Another chat")
+    assert page.url == other
+    page.locator("#history").get_by_role("link", name="Sent and left").click()
+    expect(page.get_by_role("article", name="You")).to_have_text("Sent and left")
+    answers(page)(1)
 
 
 def test_an_empty_message_is_not_sent(page: Page, up: Upstream) -> None:

@@ -106,12 +106,14 @@
   });
 
   /* The first message of a chat brings a new composer, and so does taking it back. What was typed while that was on
-     its way goes along. */
+     its way goes along. Where the field that it was sent from is gone, something else is shown by now, which stays: the
+     chat with the first message, or another one. */
   let old = null;
   let hadFocus = false;
   document.addEventListener("htmx:before:swap", (event) => {
     const ctx = event.detail.ctx;
     const first = ctx.sourceElement.id === "composer" && ctx.swap !== "none";
+    if (first && !ctx.sourceElement.isConnected) return void event.preventDefault();
     if (!first && !(ctx.hx && ctx.hx.retarget === "#main")) return;
     old = field();
     hadFocus = document.activeElement === old;
