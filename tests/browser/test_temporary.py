@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import FilePayload, Locator, Page, Playwright, expect
 
+from tests import disk
 from tests.browser.conftest import FLAGS, Desk, answers, chromium_path, picture, send
 from tests.serving import LerixProcess
 from tests.upstream import RESPONSES, Upstream
@@ -39,11 +40,10 @@ def lerix(up: Upstream, place: Path, codex_home: Path) -> Iterator[LerixProcess]
 
 def holding(text: str, folder: Path, pid: int | None = None) -> list[str]:
     """The files below a folder, and those that a process has open though they have no name, with a text in them."""
-    wanted = [text.encode(), text.encode("utf-16-le")]
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    found = disk.contents(folder)
     if pid is not None:
-        files += [path for path in Path(f"/proc/{pid}/fd").glob("*") if path.is_file()]
-    return [str(path) for path in files if any(each in path.read_bytes() for each in wanted)]
+        found |= disk.read(Path(f"/proc/{pid}/fd").glob("*"))
+    return [str(path) for path in disk.holding(found, text)]
 
 
 def until(test: Callable[[], bool], seconds: float = 30.0) -> None:

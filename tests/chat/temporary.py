@@ -11,6 +11,7 @@ from django.test import AsyncClient
 
 from chat.database import DISK
 from chat.feed import feeds
+from tests import disk
 
 SECRET = "Quetzalcoatlus-zur-Nacht"
 
@@ -42,6 +43,4 @@ async def begin(browser: AsyncClient, text: str = SECRET) -> uuid.UUID:
 def on_disk(text: str) -> list[str]:
     """The files of the test's database, and of its folder, that hold a text."""
     folder = Path(str(connections[DISK].settings_dict["NAME"])).parent
-    wanted = [text.encode(), text.encode("utf-16-le")]
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return [path.name for path in files if any(each in path.read_bytes() for each in wanted)]
+    return [path.name for path in disk.holding(disk.contents(folder), text)]

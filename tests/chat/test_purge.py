@@ -14,6 +14,7 @@ from chat.history import bulk, purge
 from chat.history.bulk import Do
 from chat.history.search import search
 from chat.models import Chat, Draft, Folder, Message, Piece, Role
+from tests import disk
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LONG_AGO = timezone.now() - purge.KEPT - timedelta(seconds=1)
@@ -70,8 +71,7 @@ async def test_the_words_leave_the_files_of_the_database() -> None:
     word, title_word = "xylophonquartett", "zwetschgendatschi"
 
     def written(text: str) -> bool:
-        files = [path, path.with_name(path.name + "-wal")]
-        return any(text.encode() in file.read_bytes() for file in files if file.exists())
+        return bool(disk.holding(disk.read([path, path.with_name(path.name + "-wal")]), text))
 
     def prepare() -> None:
         chat_of("something to keep")

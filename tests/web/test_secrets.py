@@ -6,6 +6,7 @@ import time
 import uuid
 from pathlib import Path
 
+from tests import disk
 from tests.serving import LerixProcess
 from tests.upstream import RESPONSES, Upstream, faults
 
@@ -55,7 +56,7 @@ def test_the_tokens_of_a_session_are_in_no_page_log_file_or_error(tmp_path: Path
             shown.append(lerix.stderr)
         # Every renewed or refused token as well.
         tokens += [entry.headers.get("authorization", "").removeprefix("Bearer ") for entry in up.requests]
-        written = [path.read_bytes() for path in (tmp_path / "home").rglob("*") if path.is_file()]
+        written = list(disk.contents(tmp_path / "home").values())
     planted = {token for token in tokens if len(token) > 20}
     assert len(planted) >= 3
     assert json.loads(shown[-2]), "doctor said something"

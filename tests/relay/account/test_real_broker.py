@@ -19,6 +19,7 @@ from relay.account.errors import AccountError, Unreachable
 from relay.account.models import Membership
 from relay.account.pending import Step
 from relay.account.refusals import AddressTaken, AddressUnknown, WrongCode, WrongLogin, WrongRecoveryKey
+from tests import disk
 from tests.relay.account.macs import NEW, PASSWORD, Mac, closed_after, typed, until
 from tests.relay.account.test_embedded import is_running
 from tests.relay.account.test_vault import secrets_of
@@ -115,7 +116,7 @@ async def story(broker: BrokerProcess, one: Mac, two: Mac) -> None:
     assert not await Membership.objects.aexists()
 
     # The broker's files and its own words, during all of it.
-    kept = b"".join(path.read_bytes() for path in broker.home.iterdir() if path.is_file()) + broker.stderr.encode()
+    kept = b"".join(disk.contents(broker.home).values()) + broker.stderr.encode()
     assert email.encode() in kept
     plain = {text: text.encode() for text in (PASSWORD, NEW, one.name, two.name, "Planted Name", "Planted")}
     for name, text in (planted | plain).items():

@@ -14,6 +14,7 @@ from connections.secrets import Secret
 from relay.account.errors import NotKept, StoredAway, StoredLost
 from relay.account.models import Membership, Notice
 from relay.api.fields import encode
+from tests import disk
 from tests.connections.keyrings import LockedKeyring, MemoryKeyring, using
 from tests.relay.account.far_broker import FarBroker
 from tests.relay.account.macs import EMAIL, NEW, PASSWORD, Mac, create
@@ -32,7 +33,7 @@ def whole(transactional_db: None, far: FarBroker, tmp_path: Path) -> Iterator[Ma
 def files() -> bytes:
     """All bytes of the database's files."""
     path = Path(connection.settings_dict["NAME"])
-    return b"".join(each.read_bytes() for each in sorted(path.parent.glob(f"{path.name}*")))
+    return b"".join(disk.read(sorted(path.parent.glob(f"{path.name}*"))).values())
 
 
 def secrets_of(mac: Mac) -> dict[str, bytes]:

@@ -8,6 +8,7 @@ from connections.secrets import Secret
 from relay.account.keys import flows
 from relay.api import Purpose
 from relay.api.fields import encode
+from tests import disk
 from tests.relay.broker.desk import PASSWORD, Desk, Person
 from tests.serving import BrokerProcess
 
@@ -54,7 +55,7 @@ def test_no_secret_is_in_the_database_a_log_or_an_answer(tmp_path: Path) -> None
         desk.post(f"login?password={PASSWORD}", {"email": PASSWORD})
         hidden = secrets_of(person, [token, session, ticket], codes)
         broker.terminate()
-        written = [path.read_bytes() for path in broker.home.rglob("*") if path.is_file()]
+        written = list(disk.contents(broker.home).values())
         texts = [*written, broker.stderr.encode(), *answers]
     for name, secret in hidden.items():
         for form in (secret, secret.hex().encode(), encode(secret).encode()):

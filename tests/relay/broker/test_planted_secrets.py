@@ -22,6 +22,7 @@ from relay.api import Purpose
 from relay.api.fields import encode
 from relay.api.messages import Ticket, update_to_json
 from relay.api.states import Opened
+from tests import disk
 from tests.relay.broker.desk import NEW_PASSWORD, PASSWORD, Desk, Person
 from tests.relay.broker.wiretap import Wiretap
 from tests.serving import BrokerProcess
@@ -92,10 +93,9 @@ class Thief:
 
     def broker_side(self) -> dict[str, bytes]:
         """The broker's folder, what it printed, and its mails."""
-        folders = [self.broker.home, self.broker.mails]
-        files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+        files = disk.contents(self.broker.home, self.broker.mails)
         assert self.broker.home / "broker.sqlite3" in files
-        return {path.name: path.read_bytes() for path in files} | {"stderr": self.broker.stderr.encode()}
+        return {path.name: data for path, data in files.items()} | {"stderr": self.broker.stderr.encode()}
 
 
 class Tapped(Desk):

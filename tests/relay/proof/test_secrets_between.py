@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from relay.answers import MODELS, RESPONSES, STATE
+from tests import disk
 from tests.relay.broker.desk import PASSWORD
 from tests.relay.broker.test_planted_secrets import found
 from tests.relay.proof.computers import LAPTOP, MAC, MODEL, Household, until
@@ -107,9 +108,8 @@ def read(house: Household) -> Read:
     until(lambda: house.asked() >= 3)
     for line, name in ((house.mac.line, "the Mac's line"), (house.laptop.line, "the laptop's line")):
         made.places[name] = line.heard()
-    folders = [house.broker.home, house.broker.mails]
-    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-    made.places |= {path.name: path.read_bytes() for path in files} | {"broker's log": house.broker.stderr.encode()}
+    files = disk.contents(house.broker.home, house.broker.mails)
+    made.places |= {path.name: data for path, data in files.items()} | {"broker's log": house.broker.stderr.encode()}
     for computer in (house.mac, house.laptop):
         made.logs[f"log of {computer.name}"] = "".join([*computer.logs, computer.stderr]).encode()
     return made
