@@ -1,22 +1,19 @@
-"""Every address that a remote device may ask for over Codex Relay, and by which methods.
+"""Every page that a browser on another device may ask for over Codex Relay, and by which methods.
+
+The addresses for other Lerix are no part of Django, see `relay.host.model_api`.
 
 Nothing that changes connections, keys or settings, and no page of the admin, may ever stand here.
 """
 
 from django.urls import include, path
 
-from relay.answers import MODELS, RESPONSES, STATE
-from relay.host import views
 from relay.host.pages import UPLOAD, rule
 
 urlpatterns = [
-    path(STATE.lstrip("/"), views.state, name="relay-state"),
-    path(MODELS.lstrip("/"), views.models, name="relay-models"),
-    path(RESPONSES.lstrip("/"), views.responses, name="relay-responses"),
     path("", include("chat.urls")),
 ]
 
-#: What browsers on other devices get. The three addresses above are for other Lerix, see `relay.host.allowed`.
+#: What browsers on other devices get.
 PAGES = (
     rule("GET", "/"),
     rule("POST", "/chats/"),

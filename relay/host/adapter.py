@@ -1,8 +1,8 @@
-"""Requests of remotes, handed in this process to an ASGI application under the allow-list.
+"""Requests of remotes under the allow-list: those of Lerix are answered here, those of browsers by an ASGI application.
 
 Plain ASGI in place of a Channels consumer: Channels runs every message of a consumer through a hop to one thread of the
 process (measured: 1,900 messages a second, against 14,500 without), and what such a consumer would do here is to pass
-the request on. The scope that is built is of type "http", with `scope["relay"]` beside it.
+the request on.
 
 Who asks is proved by the channel, never by a header. A device that gives a stream up stops its turn; one whose link or
 session is lost stops nothing.
@@ -27,10 +27,11 @@ from relay.errors import HostError, RequestUnknown
 from relay.host.allowed import from_django, is_allowed, length_of, to_django
 from relay.host.answered import Answered, Held
 from relay.host.budget import Budget
+from relay.host.model_api import Said, answer, refusal
 from relay.host.offer import Offer
 from relay.host.pages import Pages
 from relay.host.relayed import Relayed
-from relay.host.views import refusal
+from relay.host.turns import Reading
 from relay.link.host import Incoming
 from relay.link.streams import StreamEnded, Streams
 from relay.protocol.errors import ProtocolError
@@ -91,6 +92,14 @@ class _Going:
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     relayed: Relayed | None = None
     given_up: bool = False
+    #: Django is told by `gone`, and ends by itself.
+    django: bool = True
+
+    def leave(self) -> None:
+        """Nobody is there to read any more."""
+        self.gone.set()
+        if self.task is not None and not self.django:
+            self.task.cancel()
 
 
 class Adapter:
@@ -126,13 +135,13 @@ class Adapter:
             going.given_up = True
             if going.relayed is not None:
                 going.relayed.give_up()
-        going.gone.set()
+        going.leave()
 
     async def aclose(self) -> None:
         """End what is worked on."""
         tasks = {going.task for going in self._going.values() if going.task is not None}
         for going in self._going.values():
-            going.gone.set()
+            going.leave()
         if not tasks:
             return
         # Django closes what it opened where it is told that the reader has gone, and not where it is cancelled.
@@ -164,7 +173,7 @@ class Adapter:
             left -= len(data)
         if left <= 0:
             return False
-        return await _say(incoming, RequestUnknown())
+        return await _give(incoming, refusal(RequestUnknown()))
 
     async def _pass(self, incoming: Incoming, going: _Going) -> bool:
         request = incoming.request
@@ -182,9 +191,8 @@ class Adapter:
                 relayed.give_up()
             if self._pages is not None and not is_allowed(request):
                 return await self._page(self._pages, incoming, going, relayed, body)
-            reply = _Reply(incoming.streams, incoming.stream, going.gone)
-            await self._application(_scope(incoming, relayed, len(body)), _receiver(body, going.gone), reply.send)
-            return reply.ended
+            going.django = False
+            return await _give(incoming, await answer(request, relayed, body))
         finally:
             left = relayed.keep_lease()
             if left is not None:
@@ -204,35 +212,31 @@ class Adapter:
             try:
                 held = self._answered.find(name, relayed.digest)
                 if held is not None:
-                    return await _again(incoming, held)
+                    # A second time. Raises AnsweredAlready.
+                    return await _give(incoming, Said(Answer(held.status, held.headers), await held.whole()))
             except HostError as error:
-                return await _say(incoming, error)
+                return await _give(incoming, refusal(error))
             held = self._answered.begin(name, relayed.digest)
             gone = asyncio.Event()  # a device that loses its way does not cut it in the middle
         reply = _Reply(incoming.streams, incoming.stream, going.gone, pages.headers, held)
         try:
             with visiting(pages.visitor(relayed.device)):
-                await self._application(_scope(incoming, relayed, len(body)), _receiver(body, gone), reply.send)
+                await self._application(_scope(incoming, len(body)), _receiver(body, gone), reply.send)
         finally:
             if held is not None:
                 held.finish()
         return reply.ended
 
 
-async def _again(incoming: Incoming, held: Held) -> bool:
-    """Give an answer a second time. Raises AnsweredAlready."""
-    body = await held.whole()
-    incoming.streams.answer(incoming.stream, Answer(held.status, held.headers))
-    await incoming.streams.write(incoming.stream, body)
-    incoming.streams.end(incoming.stream)
-    return True
-
-
-async def _say(incoming: Incoming, error: HostError) -> bool:
-    answer = refusal(error)
-    incoming.streams.answer(incoming.stream, Answer(error.status, (("content-type", "application/json"),)))
-    await incoming.streams.write(incoming.stream, answer.content)
-    incoming.streams.end(incoming.stream)
+async def _give(incoming: Incoming, said: Said) -> bool:
+    streams, stream = incoming.streams, incoming.stream
+    streams.answer(stream, said.head)
+    if isinstance(said.body, Reading):
+        async for piece in said.body:
+            await streams.write(stream, piece)
+    else:
+        await streams.write(stream, said.body)
+    streams.end(stream)
     return True
 
 
@@ -285,7 +289,7 @@ def _receiver(body: bytes, gone: asyncio.Event) -> Receive:
     return receive
 
 
-def _scope(incoming: Incoming, relayed: Relayed, length: int) -> dict[str, Any]:
+def _scope(incoming: Incoming, length: int) -> dict[str, Any]:
     request = incoming.request
     path, _, query = request.path.partition("?")
     return {
@@ -302,7 +306,6 @@ def _scope(incoming: Incoming, relayed: Relayed, length: int) -> dict[str, Any]:
         # Without a Host header Django takes this name, which is among those that it answers to.
         "server": ("localhost", 80),
         "client": None,
-        "relay": relayed,
     }
 
 

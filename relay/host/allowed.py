@@ -1,9 +1,9 @@
-"""What of a remote's request reaches Django, and what of Django's answer leaves it again."""
+"""What other Lerix may ask; what of a browser's request reaches Django, and what of Django's answer leaves it again."""
 
 from collections.abc import Iterable
 from typing import Final
 
-from relay.answers import BOOT, FROM, MODELS, RESPONSES, STATE
+from relay.answers import MODELS, RESPONSES, STATE
 from relay.protocol.headers import Headers, Request
 
 #: Compared with the path as it was written: one with dots, encoded or doubled slashes or a host is another one.
@@ -11,7 +11,7 @@ REQUESTS: Final = frozenset({("GET", STATE), ("GET", MODELS), ("POST", RESPONSES
 MAX_QUERY: Final = 2048
 DEVICE: Final = "x-lerix-device"
 # `content-length` is made anew, from what came. No cookie, host, authorization, forwarded or x-* ever passes.
-_REQUEST: Final = frozenset({"accept", "accept-language", "content-type", "if-none-match", "last-event-id", BOOT, FROM})
+_REQUEST: Final = frozenset({"accept", "accept-language", "content-type", "if-none-match", "last-event-id"})
 _REQUEST_BEGIN: Final = "hx-"
 # Of the answer, everything but what belongs to this connection, to this browser or to this server.
 _NOT_ANSWERED: Final = frozenset(
@@ -35,7 +35,7 @@ _NOT_ANSWERED: Final = frozenset(
 
 
 def is_allowed(request: Request) -> bool:
-    """Whether a remote may ask this."""
+    """Whether it is one of the addresses for other Lerix, which `relay.host.model_api` answers."""
     path, _, query = request.path.partition("?")
     return (request.method, path) in REQUESTS and len(query) <= MAX_QUERY
 

@@ -1,4 +1,4 @@
-"""What a view knows of a request that came over the relay: it stands in the scope under "relay"."""
+"""What is known of a request that came over the relay, besides what it says itself."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from relay.host.turns import Turn
 class Relayed:
     """`device` is the remote's 16 bytes, proved by its channel; `idem` and `digest` name the request (None: a GET).
 
-    `lease` are the bytes it holds, which the view may take over with `keep_lease`.
+    `lease` are the bytes it holds, which a turn may take over with `keep_lease`.
     """
 
     device: bytes

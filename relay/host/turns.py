@@ -39,6 +39,8 @@ MOST_KEPT: Final = 64 * 1024 * 1024
 MOST_NAMES: Final = 4096
 #: Seconds.
 KEPT_SECONDS: Final = 24 * 3600.0
+#: Until `Turns.changed` rings: who counts turns takes this loop a millisecond, which a question would wait for.
+TOLD_SECONDS: Final = 0.1
 # Bytes given at once.
 _PIECE: Final = 64 * 1024
 
@@ -142,7 +144,7 @@ class Turns:
     ) -> None:
         #: This process, to remotes.
         self.boot = secrets.token_hex(16)
-        #: Rings when the number of turns that run or wait is another.
+        #: Rings a moment after the number of turns that run or wait is another.
         self.changed = Signal()
         self._path = path
         self._noted = noted
@@ -285,4 +287,4 @@ class Turns:
             if turn.position != position:
                 turn.position = position
                 turn.changed.set()
-        self.changed.set()
+        asyncio.get_running_loop().call_later(TOLD_SECONDS, self.changed.set)

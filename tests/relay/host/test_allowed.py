@@ -13,11 +13,13 @@ import pytest
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, get_resolver, path
 
+from connections.visitor import Visitor
 from lerix_web.urls.remote import PAGES
 from relay.answers import MAX_BODY, MODELS, RESPONSES, STATE
 from relay.host.adapter import Adapter, django_under
 from relay.host.allowed import REQUESTS, from_django, is_allowed, to_django
 from relay.host.offer import Offer
+from relay.host.pages import Pages, Rule, rule
 from relay.host.turns import Turns
 from relay.link.host import Incoming
 from relay.link.streams import StreamEnded, Streams
@@ -64,9 +66,11 @@ async def models() -> list[Any]:
     return [SOL]
 
 
-def adapter(urlconf: str = URLCONF) -> Adapter:
+def adapter(urlconf: str = URLCONF, *rules: Rule) -> Adapter:
+    """With pages by these rules, or without any."""
     served = Obedient()
-    return Adapter(django_under(urlconf), Offer(cast(Any, served), Turns(cast(Any, served)), models))
+    pages = Pages(rules, lambda device: Visitor(device, served.key, "Codex Relay")) if rules else None
+    return Adapter(django_under(urlconf), Offer(cast(Any, served), Turns(cast(Any, served)), models), pages=pages)
 
 
 async def answer(to: Adapter, request: Request, body: bytes = b"") -> Sink:
@@ -135,7 +139,7 @@ def is_page(address: str) -> bool:
 
 def test_the_urlconf_of_remotes_has_what_is_allowed_and_nothing_else() -> None:
     found = set(addresses(get_resolver(URLCONF).url_patterns))
-    assert {address for address in found if not is_page(address)} == {STATE, MODELS, RESPONSES}
+    assert [address for address in found if not is_page(address)] == []
     for _, pattern in PAGES:
         assert any(pattern.fullmatch(address) for address in found), pattern.pattern
     assert {address for _, address in REQUESTS} == {STATE, MODELS, RESPONSES}
@@ -156,13 +160,14 @@ async def test_every_address_of_the_project_is_unknown_by_every_method(method: s
         assert json.loads(sink.body)["lerix_error"]["code"] == "relay-unknown"
 
 
-async def test_every_address_is_unknown_to_django_itself_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("relay.host.adapter.is_allowed", lambda request: True)
-    to = adapter()
-    for address in [*ADDRESSES, *FORGED]:
-        if address.partition("?")[0].replace("%76%31", "v1").replace("%2f", "/") in {STATE, MODELS, RESPONSES}:
-            continue
-        if is_page(unquote(address)):
+@pytest.mark.parametrize("lenient", ["allowed", "pages"])
+async def test_every_address_is_unknown_also_behind_the_list(monkeypatch: pytest.MonkeyPatch, lenient: str) -> None:
+    """To what answers other Lerix, and to Django: neither relies on the list in front of it."""
+    monkeypatch.setattr("relay.host.adapter.is_allowed", lambda request: lenient == "allowed")
+    to = adapter(URLCONF, rule("GET", "/"))
+    monkeypatch.setattr(Pages, "allow", lambda self, request: True)
+    for address in [*ADDRESSES, *FORGED, STATE, MODELS, RESPONSES]:
+        if is_page(unquote(address)) if lenient == "pages" else ("GET", address.partition("?")[0]) in REQUESTS:
             continue
         sink = await answer(to, request("GET", address))
         assert sink.answered is not None
@@ -208,8 +213,9 @@ def test_headers_pass_by_a_list_and_who_asks_comes_from_the_channel() -> None:
         ("upgrade", "websocket"),
         ("range", "bytes=0-"),
         ("lerix_boot", "x"),
+        ("lerix-from", "3"),
     ]
-    kept = [("accept", "a/b"), ("hx-request", "true"), ("lerix-from", "3"), ("content-type", "c/d")]
+    kept = [("accept", "a/b"), ("hx-request", "true"), ("content-type", "c/d")]
     asked = Request("POST", RESPONSES, tuple(forged + kept), IDEM)
     expected = {**dict(kept), "x-lerix-device": PHONE.hex(), "content-length": "5"}
     assert dict(to_django(asked, PHONE, 5)) == {k.encode(): v.encode() for k, v in expected.items()}
@@ -226,12 +232,12 @@ def cookie(request: HttpRequest) -> HttpResponse:
     return found
 
 
-urlpatterns = [path("v1/state", cookie)]
+urlpatterns = [path("cookie/", cookie)]
 
 
 async def test_a_view_sees_only_that_and_its_cookie_stays_here() -> None:
     headers = (("host", "evil"), ("cookie", "a=b"), ("x-lerix-device", "00"), ("hx-target", "main"))
-    sink = await answer(adapter(__name__), request("GET", STATE, *headers))
+    sink = await answer(adapter(__name__, rule("GET", "/cookie/")), request("GET", "/cookie/", *headers))
     assert sink.answered is not None
     assert sink.answered.status == 200
     assert "set-cookie" not in dict(sink.answered.headers)

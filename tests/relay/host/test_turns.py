@@ -57,6 +57,24 @@ async def test_the_same_request_attaches_or_is_read_again_and_is_asked_once() ->
     assert len(path.asked) == 1
 
 
+async def test_a_question_goes_out_before_anybody_counts_the_turns() -> None:
+    path, bell = Obedient(), asyncio.Event()
+    path.script = [...]
+    turns = made(path)
+    turns.changed.ring(bell)
+    turn = turns.begin(NAME, HASH, ask())
+    await soon(lambda: path.asked)
+    assert not bell.is_set()
+    async with asyncio.timeout(10):
+        await bell.wait()
+        assert turns.running == 1
+        bell.clear()
+        path.go.set()
+        await ended(turn)
+        await bell.wait()
+    assert turns.running == 0
+
+
 async def test_another_request_under_the_same_name_is_refused() -> None:
     turns = made(Obedient())
     await ended(turns.begin(NAME, HASH, ask()))
