@@ -1,6 +1,6 @@
 """Long answers and long chats in a browser: whether the page stays smooth, and how fast a long chat opens.
 
-    .venv/bin/python -m benchmarks.long_chat              everything, about five minutes
+    .venv/bin/python -m benchmarks.long_chat              everything, about six minutes
     .venv/bin/python -m benchmarks.long_chat --quick      a shorter answer, fewer repeats
     .venv/bin/python -m benchmarks.long_chat --only NAME  one part (may be given more than once)
 
@@ -110,6 +110,33 @@ def streaming(bed: Bed, *, quick: bool, rate: int) -> list[Figure]:
     ]
 
 
+def blocks(bed: Bed, *, quick: bool, rate: int) -> list[Figure]:
+    """Answers that are one long block, a table or code: what the page does while it grows and when it closes."""
+    figures = []
+    # Code is highlighted up to 60,000 characters.
+    for kind, count in (("table", 5_000), ("code", 5_000)) if quick else (("table", 20_000), ("code", 14_000)):
+        with browsing() as browser, TemporaryDirectory() as folder:
+            page = local_page(browser, bed)
+            send(page, question("stamped", 1))
+            complete(page, 1)
+            page.wait_for_timeout(500)
+            trace = Path(folder) / "trace.json"
+            browser.start_tracing(page=page, path=trace, categories=["-*", "toplevel"])
+            send(page, question(kind, count, rate))
+            complete(page, 2, count / rate + 120)
+            page.wait_for_timeout(500)
+            browser.stop_tracing()
+            tasks = _tasks(trace)
+            page.context.close()
+        longest = max(took for _, took in tasks)
+        value = f"{sum(took > LONG for _, took in tasks)} of {len(tasks):,}, longest {longest:.0f} ms"
+        name = f"browser tasks over 50 ms of processor time, one long {kind} of {count:,} tokens at {rate:,} a second"
+        figures.append(Figure(name, value, "none", longest <= LONG))
+        total = sum(took for _, took in tasks) / count
+        figures.append(Figure(f"processor time of the page for each token of that {kind}", f"{total * 1000:.0f} µs"))
+    return figures
+
+
 def _type(page: Page, cdp: CDPSession, seconds: float) -> tuple[float, float]:
     """Type for so long; return the heap, in MB, after a quarter of it and at the end."""
     begin, first = time.monotonic(), 0.0
@@ -208,7 +235,7 @@ def _step(page: Page) -> float:
     return float(took) / 1000
 
 
-PARTS: Final = ("streaming", "opening")
+PARTS: Final = ("streaming", "blocks", "opening")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -220,6 +247,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     parts: dict[str, Callable[..., list[Figure]]] = {
         "streaming": partial(streaming, rate=options.rate),
+        "blocks": partial(blocks, rate=options.rate),
         "opening": opening,
     }
     figures: list[Figure] = []

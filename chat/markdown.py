@@ -255,6 +255,16 @@ def render_tokens(tokens: Sequence[Token], env: dict[str, Any]) -> str:
     return with_ids(sanitise(_PARSER.renderer.render(tokens, _PARSER.options, env)), env.get("prefix", ""))
 
 
+_ROWS: Final = "<table><tbody>", "</tbody></table>"
+
+
+def render_rows(tokens: Sequence[Token], env: dict[str, Any]) -> str:
+    """Return sanitised HTML of rows of a table, as `render_tokens` returns it of the table that they are in."""
+    before, after = _ROWS
+    html = sanitise(f"{before}{_PARSER.renderer.render(tokens, _PARSER.options, env)}{after}")
+    return with_ids(html[len(before) : len(html) - len(after)], env.get("prefix", ""))
+
+
 # Made once: to build the lists anew for each block took longer than to clean most blocks.
 _CLEANER: Final = nh3.Cleaner(
     tags={*_TAGS, *_MATHS},

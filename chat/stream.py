@@ -58,6 +58,8 @@ class Reader:
         self._live: LiveAnswer | None = None
         # Nothing of the live answer has been sent since it was taken up: what comes first waits for nothing.
         self._first_words = False
+        # The page has been told that the answer has begun.
+        self._begun = False
         self._text = Position()
         self._thoughts = Position()
 
@@ -91,11 +93,13 @@ class Reader:
         The pieces of one call are for places that the page has already: htmx looks for all of them before it puts
         the first piece in. What belongs into a new message comes with the next call.
         """
-        if self._signal is not None and self._rows != self._signal.rows:
+        if self._signal is not None and self._rows != self._signal.rows and not self._behind():
             self._rows = self._signal.rows
             if pieces := await self._rows_changed():
                 return pieces
         pieces = self._live_grew()
+        if not pieces and self._behind():
+            return await self.catch_up()
         if pieces and self._first_words and self._live is not None:
             self._first_words = not (self._live.text or self._live.thoughts)
             return pieces
@@ -251,6 +255,7 @@ class Reader:
         """Follow `live`, of which the page has so many closed blocks of its text and of its thoughts."""
         self._live = live
         self._first_words = live is not None
+        self._begun = False
         self.cursor = replace(self.cursor, live=live.message.pk if live else 0, text=text, thoughts=thoughts)
         if live is not None:
             self._text = position(live.text_blocks, text)
@@ -264,11 +269,22 @@ class Reader:
         name = f"m{live.message.pk}"
         live.thought_blocks.advance()
         live.text_blocks.advance()
-        pieces = _block_pieces(f"{name}-thoughts", live.thought_blocks, self._thoughts)
-        pieces += _block_pieces(f"{name}-body", live.text_blocks, self._text)
-        self._thoughts, self._text = live.thought_blocks.position, live.text_blocks.position
-        self.cursor = replace(self.cursor, live=live.message.pk, text=self._text.closed, thoughts=self._thoughts.closed)
-        return pieces
+        thoughts, self._thoughts = _block_pieces(f"{name}-thoughts", live.thought_blocks, self._thoughts)
+        text, self._text = _block_pieces(f"{name}-body", live.text_blocks, self._text)
+        if not self._begun and (self._text.closed or live.text_blocks.open_html()):
+            self._begun = True
+            text.append(partial(f"#{name}-state > .waiting", "", "delete"))
+        # Where it re-joins, it gets the rest of what it had in part.
+        settled = live.text_blocks.settled(self._text), live.thought_blocks.settled(self._thoughts)
+        self.cursor = replace(self.cursor, live=live.message.pk, text=settled[0], thoughts=settled[1])
+        return thoughts + text
+
+    def _behind(self) -> bool:
+        """Whether an answer has ended of which the page still gets something part by part: its end comes after that."""
+        live = self._live
+        if live is None or live.message.pk in feeds.live:
+            return False
+        return live.text_blocks.lags(self._text) or live.thought_blocks.lags(self._thoughts)
 
     async def _changed_state(self, row: Message) -> list[str]:
         """A live answer has ended: send its rest, what the end corrected, and its final state."""
@@ -311,18 +327,7 @@ class Reader:
         ]
 
 
-def _block_pieces(name: str, blocks: BlockStream, reader: Position) -> list[str]:
-    """Return what a reader at that position lacks of one growing text whose element ids begin with `name`."""
-    closed, last = blocks.since(reader)
-    pieces = []
-    if closed:
-        first = reader.closed
-        chunks = "".join(
-            f'<div class="chunk" id="{name}-c{first + number}">{chunk}</div>' for number, chunk in enumerate(closed)
-        )
-        pieces.append(partial(f"#{name}-open", chunks, "beforebegin"))
-    if last is not None and last.html is not None:
-        pieces.append(partial(f"#{name}-open", last.html))
-    elif last is not None:
-        pieces.append(partial(f"#{name}-open {last.target}", escape(last.text, quote=False), "beforeend"))
-    return pieces
+def _block_pieces(name: str, blocks: BlockStream, reader: Position) -> tuple[list[str], Position]:
+    """Return what a reader at that position lacks of one text whose ids begin with `name`, and where it is then."""
+    changes, position = blocks.since(reader)
+    return [partial(f"#{name}{change.target}", change.html, change.swap) for change in changes], position

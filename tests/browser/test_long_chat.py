@@ -196,3 +196,142 @@ def test_the_meter_tells_what_the_service_counted(desk: Desk) -> None:
     picture(page, "meter-phone")
     page.get_by_text("Question 3", exact=True).click()
     expect(card).to_be_hidden()
+
+
+# Counts the elements that each piece of the stream brings into the conversation.
+COUNT = """
+window.brought = [];
+new MutationObserver((records) => {
+  let count = 0;
+  for (const { addedNodes } of records)
+    for (const node of addedNodes) if (node.nodeType === 1) count += 1 + node.getElementsByTagName("*").length;
+  brought.push(count);
+}).observe(document.getElementById("log"), { childList: true, subtree: true });
+"""
+
+
+def test_the_end_of_a_long_table_brings_none_of_it_again(page: Page, up: Upstream) -> None:
+    rows = [f"| {number} | **row** of some words | `code {number}` |\n" for number in range(300)]
+    chunks = ["| a | b | c |\n|--:|---|---|\n", *rows, "\n", "After", " it", ".\n\n", "The end."]
+    up.reply(Reply(chunks=chunks))
+    gate, log = up.gate(), page.get_by_role("log")
+    send(page, "A long table")
+    gate.wait_held()
+    gate.step(90)
+    expect(log.get_by_text("code 87", exact=True)).to_be_attached()
+    table = page.locator(".body table").last
+    table.evaluate("table => (window.kept = table)")
+    gate.step(10)
+    expect(log.get_by_text("code 97", exact=True)).to_be_in_viewport()
+    expect(table).to_have_class("is-long")
+    # Its columns stay as they are: as a table it would be as large, and it stays one for whoever hears it.
+    assert table.evaluate(
+        """table => {
+          const size = () => [table.getBoundingClientRect(), table.tHead.rows[0].cells[2].getBoundingClientRect()]
+            .flatMap((box) => [box.width, box.height]);
+          const long = size();
+          table.classList.remove("is-long");
+          const plain = size();
+          table.classList.add("is-long");
+          return long.every((each, at) => Math.abs(each - plain[at]) < 2);
+        }"""
+    )
+    page.evaluate(COUNT)
+    for more in range(150, 301, 50):
+        gate.step(50)
+        expect(log.get_by_text(f"code {more - 3}", exact=True)).to_be_attached()
+    gate.step(3)
+    expect(log.get_by_text("code 299", exact=True)).to_be_in_viewport()
+    # A row has seven elements: none came twice.
+    assert sum(page.evaluate("brought")) < 210 * 7
+    page.evaluate("brought.length = 0")
+    gate.open()
+    answers(page)(1)
+    expect(log.get_by_text("The end.")).to_be_in_viewport()
+    assert distance(page) < 1
+    assert sum(page.evaluate("brought")) < 100
+    assert table.evaluate("table => table === kept")
+    # Rows stand in groups, of which those that are far are not laid out.
+    assert table.locator("tbody").count() >= 4
+    expect(table.locator("tbody.is-far").first).to_be_attached()
+    assert page.get_by_role("table").get_by_role("row").count() == 301
+    assert page.get_by_role("columnheader").all_text_contents() == ["a", "b", "c"]
+    words = table.evaluate("table => [...table.rows].map((row) => row.textContent.trim())")
+    assert len(words) == 301
+    page.reload()
+    plain = page.locator(".body table").last
+    assert plain.evaluate("table => [...table.rows].map((row) => row.textContent.trim())") == words
+
+
+def test_the_end_of_long_code_brings_its_colours_part_by_part(page: Page, up: Upstream) -> None:
+    lines = [f'value_{number} = "text" + str({number})  # <and> & so on\n' for number in range(600)]
+    up.reply(Reply(chunks=["```python\n", *lines, "```", "\n\nAfter it."]))
+    gate, log = up.gate(), page.get_by_role("log")
+    send(page, "Long code")
+    gate.wait_held()
+    gate.step(590)
+    expect(log.get_by_text("value_580 =")).to_be_attached()
+    code = page.locator(".body code").last
+    code.evaluate("code => (window.kept = code)")
+    # Nothing is coloured before the end is known.
+    assert code.locator(".n").count() == 0
+    page.evaluate(COUNT)
+    gate.open()
+    answers(page)(1)
+    expect(log.get_by_text("After it.")).to_be_in_viewport()
+    assert code.evaluate("code => code === kept")
+    assert code.text_content() == "".join(lines)
+    spans = code.locator(".n").count()
+    assert spans >= 600
+    brought = page.evaluate("brought")
+    assert sum(brought) > 5_000
+    assert max(brought) < 1_500
+    page.reload()
+    assert page.locator(".body code").last.text_content() == "".join(lines)
+    assert page.locator(".body code .n").count() == spans
+
+
+def test_no_rule_has_the_browser_look_through_an_answer_that_grows(page: Page, up: Upstream) -> None:
+    up.reply(Reply(chunks=["One.\n\n", "Two", " more"]))
+    gate = up.gate()
+    send(page, "A short one")
+    gate.wait_held()
+    gate.step(2)
+    expect(page.locator(".body > .open").last).to_have_text("Two")
+    # A rule of the kind "what has this, its that" of an element around the answer costs all of it with each piece.
+    found = page.evaluate(
+        r"""() => {
+          const around = [];
+          let one = document.querySelector(".body:has(> .chunk)");
+          for (; one; one = one.parentElement) around.push(one);
+          const selectors = [];
+          const parts = (text) => {
+            const found = [""];
+            let depth = 0;
+            for (const sign of text) {
+              depth += sign === "(" ? 1 : sign === ")" ? -1 : 0;
+              if (sign === "," && !depth) found.push("");
+              else found[found.length - 1] += sign;
+            }
+            return found;
+          };
+          const rules = (list) => {
+            for (const rule of list) {
+              if (rule.selectorText) selectors.push(...parts(rule.selectorText));
+              if (rule.cssRules) rules(rule.cssRules);
+            }
+          };
+          for (const sheet of document.styleSheets) rules(sheet.cssRules);
+          const having = /:has\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)/g;
+          const others = selectors.filter((each) => /\0[^\s>+~]*[\s>+~]/.test(each.replace(having, "\0")));
+          const subject = (each) => each.replace(having, "\0").replace(/(\0[^\s>+~]*)[\s>+~].*/, "$1");
+          const plain = (each) => subject(each).replace(/:not\(\0\)|\0/g, "");
+          const costly = others.filter((each) => around.some((element) => element.matches(plain(each))));
+          return [selectors.length, others.length, costly];
+        }"""
+    )
+    assert found[0] > 500
+    assert found[1] > 0
+    assert found[2] == []
+    gate.open()
+    answers(page)(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -11,6 +12,7 @@ from chat.models import Chat
 from chat.pages import Cursor, page
 from chat.stream import Reader
 from connections.push import html
+from tests.chat.growing_page import Element, read
 
 PARTIAL = re.compile(r'<hx-partial hx-target="([^"]+)" hx-swap="([^"]+)">(.*?)</hx-partial>', re.DOTALL)
 ARTICLE = re.compile(
@@ -39,13 +41,13 @@ def contents(begin: re.Pattern[str], html: str) -> list[tuple[re.Match[str], str
 class Body:
     """One answer in the tab."""
 
-    chunks: dict[int, str] = field(default_factory=dict)
-    open: str = ""
+    chunks: dict[int, Element] = field(default_factory=dict)
+    open: Element = field(default_factory=partial(Element, "", {}))
     busy: str = ""
 
     @property
     def html(self) -> str:
-        return "".join(self.chunks[number] for number in sorted(self.chunks)) + self.open
+        return "".join(self.chunks[number].html() for number in sorted(self.chunks)) + self.open.html()
 
 
 class Tab:
@@ -85,10 +87,10 @@ class Tab:
         while pieces := await self.reader.catch_up():
             found = PARTIAL.findall("".join(pieces))
             # htmx resolves every target of a message before it puts anything in.
-            for target, _, _ in found:
+            for target, swap, _ in found:
                 if match := re.match(r"#(m\d+-body)-(open|c(\d+))", target):
                     assert match[1] in self.bodies, f"{target} is not there yet"
-                    assert not match[3] or int(match[3]) in self.bodies[match[1]].chunks
+                    assert not match[3] or swap == "delete" or int(match[3]) in self.bodies[match[1]].chunks
             for target, swap, content in found:
                 self.pieces.append((target, swap))
                 self._apply(target, swap, content)
@@ -101,11 +103,11 @@ class Tab:
             body.busy = match[2]
             if "hx-morph-skip-children" in match[0]:
                 continue
-            body.chunks, body.open = {}, ""
+            body.chunks, body.open = {}, read("")
             for begin, chunk in contents(CHUNK, match[0]):
-                body.chunks[int(begin[1])] = chunk
+                body.chunks[int(begin[1])] = read(chunk)
             for _, last in contents(OPEN, match[0]):
-                body.open = last
+                body.open = read(last)
 
     def _apply(self, target: str, swap: str, content: str) -> None:
         if target == "#log":
@@ -113,21 +115,18 @@ class Tab:
                 self.bodies.clear()
                 self.questions.clear()
             self._article(content)
-        elif match := re.fullmatch(r"#(m\d+-body)-open", target):
+        elif match := re.fullmatch(r"#(m\d+-body)-(?:open|c(\d+))(?: (.+))?", target):
             body = self.bodies[match[1]]
             if swap == "beforebegin":
                 for begin, chunk in contents(CHUNK, content):
                     assert int(begin[1]) not in body.chunks, "a block came twice"
-                    body.chunks[int(begin[1])] = chunk
+                    body.chunks[int(begin[1])] = read(chunk)
+            elif swap == "delete":
+                body.chunks.pop(int(match[2]), None)
             else:
-                body.open = content
-        elif match := re.fullmatch(r"#(m\d+-body)-open (code|\.raw)", target):
-            body = self.bodies[match[1]]
-            end = "</code>" if match[2] == "code" else "</div>"
-            head, _, tail = body.open.rpartition(end)
-            body.open = head + content + end + tail
-        elif match := re.fullmatch(r"#(m\d+-body)-c(\d+)", target):
-            self.bodies[match[1]].chunks[int(match[2])] = content
+                whole = body.chunks[int(match[2])] if match[2] else body.open
+                if place := whole.find(match[3]) if match[3] else whole:
+                    place.put(content, swap)
         elif re.fullmatch(r"#m\d+", target):
             if swap in {"outerHTML", "delete"}:
                 self.bodies.pop(f"{target[1:]}-body", None)

@@ -10,17 +10,19 @@ from chat import generate
 from chat.feed import feeds
 from chat.markdown import render
 from chat.models import Chat, Message, State
-from chat.pages import Cursor
+from chat.pages import Cursor, page
 from chat.stream import Reader
 from connections.changes import connections_changed
-from connections.push import ALIVE, WAITING
+from connections.push import ALIVE, WAITING, html
 from connections.status import NextStep, Status
 from tests.chat.fakes import FakePath, Held
 from tests.chat.tab import Tab
 
 TEXT = (
     "# Title\n\nSome **words** and [a link][r].\n\n```python\n" + "x = [1, 2]  # <tag>\n" * 250 + "```\n\n"
-    "- one\n- two\n\n- three\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nThe end.\n\n[r]: https://a.example\n"
+    "- one\n- two\n\n- three\n\n| a | b |\n|---|---|\n"
+    + "| 1 | *2* and some more words in it |\n" * 110
+    + "\nThe end.\n\n[r]: https://a.example\n"
 )
 
 
@@ -84,6 +86,25 @@ async def test_tabs_that_come_go_reload_and_rejoin_all_end_with_the_same_answer(
         assert body.html.strip() == render(TEXT).strip()
         assert body.busy == "false"
         assert tab.users == 1
+
+
+async def test_the_first_words_take_the_place_of_the_waiting_line_once(fake: FakePath) -> None:
+    chat, held = await begin(fake)
+    tab = Tab(chat)
+    await tab.load()
+    await tab.look()
+    (item,) = [item for item in (await page(chat)).messages if item.text.live]
+    assert "is thinking" in await html("chat/message.html", {"item": item})
+    gone = (f"#m{item.message.pk}-state &gt; .waiting", "delete")
+    assert gone not in tab.pieces
+    for word in ("Yes", ", it", " is.\n\nAnd"):
+        held.say(word)
+        await settle(held)
+        await tab.look()
+    assert tab.pieces.count(gone) == 1
+    (item,) = [item for item in (await page(chat)).messages if item.text.live]
+    assert "is thinking" not in await html("chat/message.html", {"item": item})
+    await finish(chat, held)
 
 
 async def test_a_new_message_reaches_every_tab_of_the_chat_once(fake: FakePath) -> None:

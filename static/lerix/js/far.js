@@ -10,6 +10,8 @@
   const OUTSIDE = 24;
   /* Characters of a block that grows by text. */
   const LINES = 4000;
+  /* Rows of a table that stand together. */
+  const ROWS = 60;
 
   let watched = null;
   let near = null;
@@ -30,7 +32,8 @@
   function resized() {
     if (width === watched.clientWidth) return;
     width = watched.clientWidth;
-    for (const each of watched.querySelectorAll("#log > .message, #log .fold")) {
+    for (const table of watched.querySelectorAll("#log .is-long")) fix(table);
+    for (const each of watched.querySelectorAll("#log > .message, #log .fold, #log .is-long > tbody")) {
       each.classList.remove("is-far");
       near.unobserve(each);
       near.observe(each);
@@ -45,6 +48,7 @@
       for (const node of addedNodes) {
         if (node.nodeType === 3 && target.closest(".open")) lengthen(target, node.length);
         if (node.nodeType !== 1) continue;
+        if (node.localName === "tr" && node.closest(".chunk")) lengthenTable(target, node);
         if (node.classList.contains("message")) near.observe(node);
         else if (node.classList.contains("chunk") && target.lastElementChild.classList.contains("open")) count(target, node);
       }
@@ -110,6 +114,38 @@
     lines.textContent = text.slice(0, end);
     for (const node of nodes) node.remove();
     block.append(lines, text.slice(end));
+  }
+
+  /* A table that grows is laid out as a whole with each row that comes. So once it has many, its columns stay as they
+     are, and its rows stand in groups, each a box of its own. It says itself what it is, since it no longer looks so. */
+  function lengthenTable(group, row) {
+    const table = group.closest("table");
+    if (!table || (group.rows.length < ROWS && !table.classList.contains("is-long"))) return;
+    if (!table.classList.contains("is-long")) {
+      fix(table);
+      table.setAttribute("role", "table");
+      for (const each of table.querySelectorAll("thead, tbody")) each.setAttribute("role", "rowgroup");
+      for (const each of table.rows) told(each);
+    }
+    told(row);
+    if (group.rows.length < ROWS || group.nextElementSibling) return;
+    const next = document.createElement("tbody");
+    next.setAttribute("role", "rowgroup");
+    group.after(next);
+    near.observe(group);
+  }
+
+  function fix(table) {
+    table.classList.remove("is-long");
+    const widths = [...table.rows[0].cells].map((cell) => cell.getBoundingClientRect().width);
+    table.style.setProperty("--columns", widths.map((each) => each + "px").join(" "));
+    table.style.setProperty("--across", widths.reduce((sum, each) => sum + each, 0) + "px");
+    table.classList.add("is-long");
+  }
+
+  function told(row) {
+    row.setAttribute("role", "row");
+    for (const cell of row.cells) cell.setAttribute("role", cell.localName === "th" ? "columnheader" : "cell");
   }
 
   function watch() {
