@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -29,7 +30,7 @@ from chat.history.listing import sidebar
 from chat.instructions import instructions
 from chat.meter import meter
 from chat.models import Chat, Message, Role, State
-from chat.pages import Cursor, page
+from chat.pages import ChatPage, Cursor, page
 from chat.stream import Reader
 from chat.temporary.tabs import tabs
 from chat.temporary.views import followed
@@ -50,7 +51,7 @@ async def index(request: HttpRequest) -> HttpResponse:
     """Show the empty page that a new chat begins with."""
     made = await page(None)
     if _wants_main(request):
-        return render(request, "chat/main.html", made.context() | {"titled": True})
+        return _main(request, made)
     return render(request, "chat/page.html", made.context() | {"sidebar": await sidebar.html(None)})
 
 
@@ -62,13 +63,20 @@ async def chat(request: HttpRequest, chat_id: uuid.UUID) -> HttpResponse:
         return refused(MISSING, 404) if _wants_main(request) else render(request, "chat/missing.html", status=404)
     made = await opened(request, found)
     if _wants_main(request):
-        return render(request, "chat/main.html", made.context() | {"titled": True})
+        return _main(request, made)
     return render(request, "chat/page.html", made.context() | {"sidebar": await sidebar.html(found.pk)})
 
 
 def _wants_main(request: HttpRequest) -> bool:
     """Whether a page asks for another chat in its main column: the list beside it stays as it is."""
     return request.headers.get("HX-Target") == "main#main"
+
+
+def _main(request: HttpRequest, made: ChatPage) -> HttpResponse:
+    """The main column alone. Of the list the page has what its stream had told it: the next one tells what is new."""
+    had = Cursor.parse(request.headers.get("Last-Event-ID", ""))
+    made.cursor = replace(made.cursor, history=had.history if had.boot == made.cursor.boot else -1)
+    return render(request, "chat/main.html", made.context() | {"titled": True})
 
 
 @require_POST

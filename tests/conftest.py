@@ -63,13 +63,13 @@ LONG = (
     "test_real_cli.py",
     "test_pacing.py",
     "test_clocks.py",
-    "test_account.py",
-    "test_keys.py",
     "test_lasting.py",
-    "test_every_day.py",
+    "test_keys.py",
     "test_cuts.py",
-    "test_walls.py",
+    "test_account.py",
     "test_hostile.py",
+    "test_walls.py",
+    "test_every_day.py",
     "test_people.py",
     "test_firefox.py",
     "test_mac_away.py",
@@ -202,8 +202,8 @@ def _open_both_databases(item: pytest.Item) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Share a run among processes; files that somebody names run in this one, where a debugger works."""
-    # One more than there are processors: nearly half of the time a test waits for another program.
-    return 0 if any(".py" in name for name in config.args) else min((os.cpu_count() or 1) + 1, MOST_PROCESSES)
+    # Two more than there are processors: half of the time a test waits for another program, or for time to pass.
+    return 0 if any(".py" in name for name in config.args) else min((os.cpu_count() or 1) + 2, MOST_PROCESSES)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -140,7 +140,7 @@ class LerixProcess:
             raise AssertionError(f"Lerix did not become ready; stdout: {line!r}; stderr:\n{self.stderr}")
         self.launch_link = match[1]
 
-    def next_line(self, seconds: float = 5.0) -> str | None:
+    def next_line(self, seconds: float = 20.0) -> str | None:
         """Return the next line of stdout, or None at its end or after so many seconds."""
         try:
             return self._lines.get(timeout=seconds)
@@ -184,7 +184,7 @@ class LerixProcess:
         self.start()
 
     def run(
-        self, *arguments: str, seconds: float = 30.0, typed: str = ""
+        self, *arguments: str, seconds: float = 60.0, typed: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Run another ``lerix`` command in the same environment, to its end; ``typed`` is its stdin."""
         return subprocess.run(
@@ -200,7 +200,7 @@ class LerixProcess:
     @contextlib.contextmanager
     def client(self, link: str | None = None) -> Iterator[httpx.Client]:
         """Give a client that has used the launch link (the first one if None) as a browser would."""
-        with httpx.Client(base_url=self.url, timeout=10, trust_env=False, headers=TYPED) as client:
+        with httpx.Client(base_url=self.url, timeout=30, trust_env=False, headers=TYPED) as client:
             answer = client.get(link or self.launch_link)
             assert answer.status_code == 303, answer.text
             yield client
@@ -230,7 +230,7 @@ class BrokerProcess(LerixProcess):
         texts = [path.read_text("utf-8") for path in sorted(self.mails.glob("*.eml"))]
         return [text for text in texts if f"\nTo: {address}\n" in text]
 
-    def mail_to(self, address: str, nth: int = 1, seconds: float = 10.0) -> str:
+    def mail_to(self, address: str, nth: int = 1, seconds: float = 30.0) -> str:
         """Wait for the nth mail to an address, and return it."""
         end = time.monotonic() + seconds
         while len(found := self.mails_to(address)) < nth:

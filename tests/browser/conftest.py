@@ -53,7 +53,7 @@ FLAGS.append(f"--disable-features={','.join(WITHOUT)}")
 NETWORK = re.compile(r"Failed to load resource|htmx:(sse:)?error: (network error|Failed to fetch)")
 
 # Only what fails waits as long, and what is waited for may take its time on a loaded machine.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=30_000)
 
 
 def chromium_path() -> str | None:
@@ -234,7 +234,11 @@ def switch_on(page: Page, *names: str) -> None:
 
 def send(page: Page, text: str) -> None:
     """Type a message and send it with Enter."""
-    field = page.get_by_role("textbox", name="Message")
+    # Not the editor of a message either, which may still be on its way out of the page.
+    field = page.get_by_role("textbox", name="Message", exact=True)
+    field.wait_for()
+    # Before the scripts run, Enter breaks the line.
+    page.wait_for_load_state()
     field.fill(text)
     field.press("Enter")
 

@@ -84,6 +84,8 @@ class Talker:
 class CuttingProxy:
     """A TCP proxy to Lerix that cuts event streams after a random number of bytes while ``cutting`` is set.
 
+    With each cut the next may come a little later: what a page lacks grows while it is cut off, and comes as a whole.
+
     While ``offline`` is set every new connection is ended at once; `sever` ends those that are there.
     Both ports have as many digits, so names of hosts are replaced in the bytes without changing any length.
     """
@@ -139,7 +141,7 @@ class CuttingProxy:
                 if data.startswith(b"GET "):
                     pair.budget = None
                 if data.startswith(b"GET /events/") and self.cutting.is_set():
-                    pair.budget = self._random.randint(1, self._longest)
+                    pair.budget = self._random.randint(1, self._longest + 500 * self.cuts)
                 pair.server.sendall(data.replace(self._ours, self._theirs))
         self._over(pair)
 

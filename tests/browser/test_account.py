@@ -254,7 +254,7 @@ def test_a_broker_that_dies_is_told_of_and_comes_back(page: Page, desk: Desk) ->
     (broker,) = brokers(desk.lerix)
     os.kill(broker, signal.SIGSTOP)
     page.reload()
-    page.wait_for_timeout(1_000)  # until it has been asked; one that is gone before is only started again
+    page.wait_for_timeout(2_500)  # until it has been asked; one that is gone before is only started again
     banner = page.get_by_role("group", name="A problem with the account")
     os.kill(broker, signal.SIGKILL)
     expect(banner).to_contain_text("The broker last answered at")

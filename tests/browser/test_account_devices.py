@@ -28,7 +28,7 @@ from tests.serving import ROOT, BrokerProcess, LerixProcess
 from tests.upstream import Upstream
 
 # Milliseconds. A page asks every five seconds while it is open.
-SOON = 15_000
+SOON = 30_000
 
 
 @pytest.fixture(scope="module")

@@ -53,6 +53,8 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def chat(desk: Desk, models_on: None) -> Page:
     page = desk.page()
+    # Listened for from the start: told just before a click, the browser may hear of the click first.
+    page.on("filechooser", lambda chooser: None)
     choose(page, "GPT-6.1 Sol")
     return page
 

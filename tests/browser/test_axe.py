@@ -125,6 +125,7 @@ def test_what_belongs_to_chats(auditor: Auditor, up: Upstream) -> None:
     page.keyboard.press("Escape")
     named(page, "Chat options").click()
     menu.get_by_role("menuitem", name="Find in this chat").click()
+    expect(page.get_by_role("textbox", name="Find in this chat")).to_be_focused()
     page.keyboard.type("salamander")
     expect(page.locator("#find-count")).to_contain_text("of")
     auditor.look("find", "#find")

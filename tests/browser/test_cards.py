@@ -193,7 +193,8 @@ def test_the_models_dialog_searches_switches_and_refreshes(desk: Desk, up: Upstr
     expect(dialog.get_by_text("No model has these words")).to_be_visible()
     search.fill("")
     switch = dialog.get_by_role("switch", name="GPT-5.5", exact=True)
-    switch.click()
+    with page.expect_response(lambda response: response.url.endswith("/models/switch/")):
+        switch.click()
     expect(switch).to_be_checked()
     up.models.remove("gpt-6-luna")
     dialog.get_by_role("button", name="Refresh").click()

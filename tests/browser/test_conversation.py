@@ -217,6 +217,7 @@ def test_a_chat_is_renamed_where_its_title_stands(page: Page) -> None:
     name.fill("")
     name.press("Escape")
     expect(title).to_have_text("Words that make the title")
+    expect(page.get_by_role("button", name="Rename chat")).to_be_focused()
     page.keyboard.press("Enter")
     name.fill("A better name")
     name.press("Enter")

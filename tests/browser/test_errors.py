@@ -82,7 +82,7 @@ def test_what_came_before_a_cut_stays_and_is_not_asked_for_twice(page: Page, up:
 
 
 def test_a_usage_limit_says_until_when_and_sends_nothing_more(page: Page, desk: Desk, up: Upstream) -> None:
-    up.fail(RESPONSES, faults.usage_limit(resets_in=4), times=1)
+    up.fail(RESPONSES, faults.usage_limit(resets_in=10), times=1)
     send(page, "Over the limit")
     notice = page.get_by_role("group", name="What went wrong")
     expect(notice).to_contain_text("Try again after")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -11,9 +14,23 @@ from tests.browser.chats import store
 from tests.browser.conftest import Desk, picture
 from tests.browser.test_layout import healthy
 from tests.serving import LerixProcess
+from tests.upstream import Upstream
 
 pytestmark = pytest.mark.usefixtures("models_on")
 OLDER = 150
+
+
+def midday() -> str:
+    """The time zone in which it is about noon now."""
+    return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
+
+
+@pytest.fixture(scope="module")
+def lerix(up: Upstream, codex_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LerixProcess]:
+    """A Lerix at noon: what was said in the last minutes was said today."""
+    home = tmp_path_factory.mktemp("lerix") / "home"
+    with LerixProcess(home, {**up.environment(codex_home), "TZ": midday()}) as process:
+        yield process
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +175,20 @@ def test_from_chat_to_chat_the_list_stays_and_what_was_typed_comes_back(here: Pa
     expect(here.get_by_role("article", name="You")).to_contain_text("Tell me about Regular")
 
 
+def test_what_has_not_come_to_the_list_yet_comes_with_the_next_chat(desk: Desk, stored: dict[str, str]) -> None:
+    page = desk.page()
+    silent = re.compile(rf"/events/\?chat={stored['Trip to Zürich']}")
+    page.route(silent, lambda route: route.abort())
+    page.goto(f"{desk.lerix.url}/chats/{stored['Trip to Zürich']}/")
+    with desk.requests() as client:
+        client.post("/folders/new/", data={"name": "Overtaken"}).raise_for_status()
+    page.wait_for_timeout(600)  # until the streams that are open have told it
+    expect(section(page, "Folders").filter(has_text="Overtaken")).to_have_count(0)
+    chats(page).get_by_role("link", name="Regular expressions").click()
+    expect(page).to_have_title("Regular expressions · Lerix")
+    expect(section(page, "Folders")).to_contain_text("Overtaken")
+
+
 def test_deleting_is_undone_and_other_pages_of_the_chat_say_so(
     desk: Desk, here: Page, stored: dict[str, str]
 ) -> None:
@@ -215,10 +246,11 @@ def test_older_chats_come_as_the_list_is_scrolled_and_none_comes_twice(desk: Des
     last = chats(here).get_by_role("link", name=f"Older chat {OLDER - 1}", exact=True)
     # The wheel, since what asks for more goes as it comes into sight.
     chats(here).get_by_role("link", name="Older chat 1", exact=True).hover()
-    for _ in range(20):
+    for _ in range(200):
         if last.count():
             break
         here.mouse.wheel(0, 4000)
+        here.wait_for_timeout(50)
         expect(here.locator("#history .more:not(.htmx-request)").or_(last).first).to_be_attached()
     # One of the oldest is pinned: it stands above now, and no longer below.
     last.hover()

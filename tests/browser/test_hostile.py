@@ -243,7 +243,7 @@ def test_a_huge_answer_is_shown_and_leaves_the_page_usable(
     text = text.replace("TRAP", trap.host)
     up.reply(Reply(chunks=[text[at : at + 2_000] for at in range(0, len(text), 2_000)]))
     send(guarded.page, "Question")
-    expect(guarded.page.locator("article.message-assistant[aria-busy=false]")).to_have_count(1, timeout=20_000)
+    expect(guarded.page.locator("article.message-assistant[aria-busy=false]")).to_have_count(1, timeout=60_000)
     expect(guarded.page.locator("article.message-assistant .body").last).to_contain_text("The end of it all.")
     guarded.is_unharmed()
     send(guarded.page, "And now?")

@@ -112,7 +112,7 @@ def test_a_key_is_checked_before_it_is_kept(page: Page, desk: Desk, up: Upstream
     expect(dialog.get_by_role("alert")).to_contain_text("could not be reached")
     up.go_online()
     # And a good one, with the blanks that come along when one copies. What takes a while shows that it goes on.
-    up.fail(PUBLIC_MODELS, faults.Late(1.0))
+    up.fail(PUBLIC_MODELS, faults.Late(2.5))
     enter(page, f"  {WORK}\n")
     expect(dialog.locator(".busy")).to_be_visible()
     expect(dialog).to_be_hidden()
@@ -309,7 +309,7 @@ def test_each_state_of_a_key_is_told_with_its_next_step(page: Page, desk: Desk, 
     picture(page, "keys-no-credit")
     card(page, "Work").get_by_role("button", name="Check again").click()
     expect(card(page, "Work").get_by_text("Ready", exact=True)).to_be_visible()
-    up.fail(PUBLIC_RESPONSES, faults.rate_limit(3))
+    up.fail(PUBLIC_RESPONSES, faults.rate_limit(6))
     notice.get_by_role("button", name="Retry").click()
     expect(card(page, "Work").get_by_text("Limit until")).to_be_visible()
     expect(card(page, "Work").get_by_text("Ready", exact=True)).to_be_visible()

@@ -21,7 +21,7 @@ from tests.upstream import RESPONSES, Upstream
 pytestmark = pytest.mark.usefixtures("models_on")
 
 #: Text that came may be in the server's memory only for so long, in seconds: a quarter, and what a loaded machine adds.
-LOSS = 0.5
+LOSS = 1.0
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,15 @@ def words(page: Page) -> list[str]:
     text = last_answer(page).locator(".body").last.evaluate("body => body.textContent")
     assert isinstance(text, str)
     return text.split()
+
+
+def settled(page: Page) -> list[str]:
+    """What the last answer says once nothing comes to it any more: what has arrived already is still shown."""
+    before, now = [""], words(page)
+    while now != before:
+        page.wait_for_timeout(500)
+        before, now = now, words(page)
+    return now
 
 
 def is_whole(page: Page, talker: Talker, turns: int = 1) -> None:
@@ -75,7 +84,7 @@ def test_a_reload_in_the_middle_takes_up_the_answer_where_it_is(page: Page, up: 
 def test_a_closed_tab_changes_nothing_and_finds_the_answer_when_it_comes_back(
     page: Page, desk: Desk, up: Upstream
 ) -> None:
-    with Talker(600, 0.02) as talker:
+    with Talker(3_000, 0.02) as talker:
         ask(page, up, talker)
         context, address = page.context, page.url
         page.close()
@@ -120,12 +129,10 @@ def test_with_eight_tabs_open_every_one_follows_and_a_message_is_sent_at_once(
     for turn, tab in ((2, tabs[7]), (3, tabs[0])):
         with Talker(60, 0.01) as talker:
             up.reply(talker.reply)
-            began = time.monotonic()
             send(tab, "Ninth")
+            # Without a connection left it would not be sent at all while the others hold theirs.
             talker.begin()
             expect(tab.get_by_role("article")).to_have_count(2 * turn)
-            # Without a connection left it would not be sent at all while the others hold theirs.
-            assert time.monotonic() - began < 10
             for each in tabs:
                 is_whole(each, talker, turn)
 
@@ -137,7 +144,7 @@ def test_after_a_crash_at_any_moment_the_answer_is_marked_and_a_retry_completes_
     with Talker(2_000, 0.005) as talker:
         ask(page, up, talker, "w0")
         asked = len(up.to(RESPONSES))
-        time.sleep(random.Random(seed).uniform(0, 1.5))
+        time.sleep(LOSS + random.Random(seed).uniform(0, 1.0))
         killed = time.monotonic()
         desk.lerix.kill()
         desk.lerix.start()
@@ -290,20 +297,21 @@ def test_a_network_that_cuts_the_stream_at_any_byte_leaves_the_answer_whole(
 def test_a_browser_that_was_offline_for_a_while_catches_up_by_itself(
     far: Page, proxy: CuttingProxy, up: Upstream
 ) -> None:
-    with Talker(200, 0.01) as talker:
+    with Talker(3_000, 0.01) as talker:
         ask(far, up, talker)
-        for offline in (0.2, 1.0):
+        for offline in (0.0, 1.0):
             proxy.offline.set()
             far.context.set_offline(True)
             proxy.sever()
-            far.wait_for_timeout(100)
-            before = words(far)
+            before = settled(far)
             far.wait_for_timeout(1_000 * offline)
             assert words(far) == before
+            assert len(before) < len(talker.whole)
             expect(far.locator("body.is-cut-off")).to_have_count(1)
             proxy.offline.clear()
             far.context.set_offline(False)
             expect(far.locator("body.is-cut-off")).to_have_count(0)
+        talker.finish()
         is_whole(far, talker)
         assert far.evaluate("window.stillHere"), "the page was loaded anew"
 
@@ -332,13 +340,11 @@ HIDE = """hidden => {
 
 
 def test_a_hidden_tab_pauses_and_catches_up_when_it_is_shown(page: Page, up: Upstream) -> None:
-    with Talker(250, 0.01) as talker:
+    with Talker(3_000, 0.01) as talker:
         ask(page, up, talker)
         page.evaluate(HIDE, True)
-        page.wait_for_timeout(400)  # what has arrived already is still shown
-        before = words(page)
-        page.wait_for_timeout(500)
-        assert words(page) == before
+        assert len(settled(page)) < len(talker.whole)
+        talker.finish()
         page.evaluate(HIDE, False)
         is_whole(page, talker)
 

@@ -134,7 +134,8 @@ def test_the_page_follows_the_end_only_while_the_reader_is_there(desk: Desk, up:
             let before;
             do {
                 before = box.scrollTop;
-                await new Promise(done => setTimeout(done, 200));
+                await new Promise(done => setTimeout(done, 300));
+                await new Promise(requestAnimationFrame);
             } while (box.scrollTop !== before);
         }"""
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.chats import store
 from tests.browser.conftest import Desk, picture
@@ -50,6 +50,8 @@ def test_a_word_is_found_as_it_is_typed_and_its_message_is_opened_and_marked(des
     expect(found(page).nth(0).get_by_role("link", name="More in this chat")).to_be_visible()
     healthy(page, "search")
     field(page).press_sequentially(" zurich")
+    # What all of the words found, and not some of them.
+    expect(found(page).locator(".found-hit").first).to_have_attribute("href", re.compile("zurich"))
     expect(found(page)).to_have_count(1)
     # By the keyboard to the oldest of the hits that are shown, which no page has at its end.
     for _ in range(4):
@@ -80,6 +82,25 @@ def test_a_word_is_found_as_it_is_typed_and_its_message_is_opened_and_marked(des
     expect(field(page)).to_be_focused()
     field(page).fill("safFRO zurich")
     expect(found(page)).to_have_count(1)
+
+
+def test_what_is_found_late_leaves_the_focus_in_it(desk: Desk, stored: str) -> None:
+    page = desk.page()
+    field(page).fill("saffron")
+    expect(found(page)).to_have_count(2)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/search/?**", hold)
+    with page.expect_request("**/search/?**"):
+        field(page).fill("saffron zurich")
+    page.keyboard.press("ArrowDown")
+    expect(found(page).get_by_role("link").first).to_be_focused()
+    held.pop().continue_()
+    expect(found(page)).to_have_count(1)
+    expect(found(page).get_by_role("link").first).to_be_focused()
 
 
 def test_words_are_found_in_the_whole_of_a_chat(desk: Desk, stored: str) -> None:

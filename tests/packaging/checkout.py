@@ -112,7 +112,7 @@ class Checkout:
     ) -> tuple[int, str, str]:
         """Run manage.py as ``start`` does, and return the exit code, the output and the errors."""
         process = self.start(*arguments, base=base, version=version, plain=plain)
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=150)
         return process.returncode, output, errors
 
 

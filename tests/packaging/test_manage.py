@@ -103,8 +103,8 @@ def test_an_interrupted_installation_is_made_again(copy: Copy, quick_base: str) 
 
 
 def wait_for(path: Path) -> None:
-    """Wait until a file is there, for half a minute at most."""
-    deadline = time.monotonic() + 30
+    """Wait until a file is there, for two minutes at most."""
+    deadline = time.monotonic() + 120
     while not path.exists():
         assert time.monotonic() < deadline, f"{path} did not come"
         time.sleep(0.01)
@@ -123,7 +123,7 @@ def test_a_killed_installation_is_waited_for_and_made_again(
     # What the killed one has started still runs.
     assert second.stderr.readline() == "Another command is installing Lerix's packages. Waiting for it ...\n"
     (tmp_path / "go").touch()
-    output, errors = second.communicate(timeout=60)
+    output, errors = second.communicate(timeout=150)
     killed.communicate()
     assert (second.returncode, output) == (7, "cli 1 ['serve']\n"), errors
     assert errors.splitlines()[0] == "The last installation did not finish. Starting again ..."
@@ -142,7 +142,7 @@ def test_control_c_during_the_installation_is_a_sentence(copy: Copy, slow_base: 
 def test_two_first_runs_at_once_make_one_environment(copy: Copy, quick_base: str) -> None:
     checkout = copy(False)
     runs = [checkout.start("serve", base=quick_base) for _ in range(2)]
-    results = [run.communicate(timeout=60) for run in runs]
+    results = [run.communicate(timeout=150) for run in runs]
     assert [run.returncode for run in runs] == [7, 7], results
     assert {output for output, _ in results} == {"cli 1 ['serve']\n"}
     assert sum(errors.count("Making .venv ...") for _, errors in results) == 1

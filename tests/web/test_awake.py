@@ -75,7 +75,7 @@ async def running(keep: KeepAwake) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def becomes(keep: KeepAwake, kind: Kind, seconds: float = 5.0) -> None:
+async def becomes(keep: KeepAwake, kind: Kind, seconds: float = 20.0) -> None:
     bell = asyncio.Event()
     keep.changed.ring(bell)
     async with asyncio.timeout(seconds):
@@ -84,7 +84,7 @@ async def becomes(keep: KeepAwake, kind: Kind, seconds: float = 5.0) -> None:
             await bell.wait()
 
 
-async def gone(group: int, seconds: float = 3.0) -> None:
+async def gone(group: int, seconds: float = 20.0) -> None:
     end = time.monotonic() + seconds
     while alive(group):
         assert time.monotonic() < end, "it outlived Lerix"

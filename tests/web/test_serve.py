@@ -300,7 +300,7 @@ def test_it_is_ready_within_two_seconds_of_its_second_start(own: LerixProcess) -
     assert time.monotonic() - began < 10
 
 
-def _until(condition: object, seconds: float = 5.0) -> None:
+def _until(condition: object, seconds: float = 20.0) -> None:
     assert callable(condition)
     end = time.monotonic() + seconds
     while not condition():

@@ -53,10 +53,9 @@
     all[(at + by + all.length) % all.length].focus();
   }
 
-  function find(menu, letter) {
-    const now = Date.now();
-    typed = now - typedAt > 700 ? letter : typed + letter;
-    typedAt = now;
+  function find(menu, letter, at) {
+    typed = at - typedAt > 700 ? letter : typed + letter;
+    typedAt = at;
     const all = items(menu);
     const name = (item) => (item.getAttribute("aria-label") || item.textContent).trim().toLowerCase();
     const hit = all.find((item) => name(item).startsWith(typed)) || all.find((item) => name(item).includes(typed));
@@ -91,7 +90,7 @@
     else if (event.key === "ArrowUp") move(menu, -1);
     else if (event.key === "Home") items(menu)[0].focus();
     else if (event.key === "End") items(menu).at(-1).focus();
-    else if (event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey) find(menu, event.key.toLowerCase());
+    else if (event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey) find(menu, event.key.toLowerCase(), event.timeStamp);
     else return;
     if (event.key !== "Tab") event.preventDefault();
   });

@@ -37,10 +37,15 @@
     if (event.target.closest("[data-clear]")) leavePanel(byId("search"));
   });
 
+  // Which of the places the focus has while what was found is replaced; -1: none of them.
+  let held = -1;
+
   /* An answer to words that are not there any more takes nobody's place. */
   document.addEventListener("htmx:before:swap", (event) => {
     const ctx = event.detail.ctx;
-    if (ctx && ctx.sourceElement.id === "search-form" && byId("search").value.trim() === "") event.preventDefault();
+    if (!ctx || ctx.sourceElement.id !== "search-form") return;
+    if (byId("search").value.trim() === "") event.preventDefault();
+    else held = places().indexOf(document.activeElement);
   });
 
   function arrived(panel) {
@@ -52,6 +57,9 @@
       byId("search").value = "";
       byId("panel-title").focus();
     }
+    // Whoever was in what some of the words found stays in it.
+    else if (held > 0) (places()[held] || places().at(-1)).focus();
+    held = -1;
     panel.scrollTop = 0;
   }
 
@@ -271,6 +279,10 @@
     const address = link.getAttribute("href").split("#")[0];
     // By the header the server knows that it is the main column that is asked for; htmx names the source's own target.
     const headers = { "HX-Target": "main#main" };
+    // And by this what has come of the list, which stays.
+    const stream = byId("stream");
+    const has = stream && stream._htmx && stream._htmx.sse && stream._htmx.sse.lastEventId;
+    if (has) headers["Last-Event-ID"] = has;
     link.classList.add("is-going");
     await htmx.ajax("GET", address, { source: byId("sidebar"), target: "#main", swap: "innerHTML", push: address, headers });
     link.classList.remove("is-going");

@@ -39,7 +39,7 @@ async def test_switched_off_is_said_and_back_is_back_within_a_second(
         await soon(lambda: both.host.state.reason is Reason.READY)
         begun = time.monotonic()
         await soon(lambda: path.status().ready)
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 1 + SLACK
         assert await text(path)
 
 
@@ -130,6 +130,7 @@ async def test_an_idle_link_and_route_say_next_to_nothing(
         host, client = both.host._served, both.client._linked
         assert host is not None
         assert client is not None
+        routes = next(client.numbers)
         said: list[Message] = []
         for link in (host.link, client.link):
             send = link.send
@@ -144,4 +145,4 @@ async def test_an_idle_link_and_route_say_next_to_nothing(
         assert host.link.state.phase is Phase.READY
         await client.link.send(Message(Type.PING, 0, bytes(8)))
         assert len(said) == 1
-        assert next(client.numbers) <= 3  # no route was opened meanwhile
+        assert next(client.numbers) == routes + 1  # no route was opened meanwhile

@@ -195,7 +195,7 @@ async def test_a_dead_connection_is_noticed_by_pings_that_nobody_answers() -> No
 
 async def test_pings_are_answered_and_a_quiet_connection_stays() -> None:
     broker = Broker()
-    async with linked(broker) as link:
+    async with linked(broker, Timing(ping=0.15, dead=1.0)) as link:
         far = await broker.next()
         await far.greet()
         far.say(Message(Type.PING, 0, b"12345678"))

@@ -7,10 +7,11 @@ import pytest
 
 from tests.relay.broker.desk import PASSWORD
 from tests.relay.proof.computers import MODEL, Household, until
+from tests.serving import SLACK
 from tests.upstream import RESPONSES, Outcome, Point
 
 #: Two seconds, and what a loaded machine adds to see it.
-BOUND = 2.0 + 2.0
+BOUND = 2.0 + SLACK
 
 
 def switched_off(home: Household) -> None:

@@ -12,6 +12,21 @@ from tests.browser.conftest import Desk
 from tests.browser.remote.frame.double import Double
 from tests.serving import BrokerProcess, LerixProcess
 
+#: A database that is not there yet is not opened: that would make it, and empty.
+KEPT = """async () => {
+  if (!(await indexedDB.databases()).some(({ name }) => name === "lerix-drafts")) return [];
+  return new Promise((resolve) => {
+    const opening = indexedDB.open("lerix-drafts");
+    opening.onsuccess = () => {
+      const all = opening.result.transaction("drafts").objectStore("drafts").getAll();
+      all.onsuccess = () => {
+        opening.result.close();
+        resolve(all.result.map((each) => JSON.stringify(each) + new TextDecoder().decode(each.sealed)));
+      };
+    };
+  });
+}"""
+
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
@@ -74,9 +89,15 @@ def shown(page: Page) -> FrameLocator:
 
 def send(place: Page | FrameLocator, text: str) -> None:
     """Type a message and send it with Enter."""
-    field = place.get_by_role("textbox", name="Message")
+    field = place.get_by_role("textbox", name="Message", exact=True)
     field.fill(text)
     field.press("Enter")
+
+
+def kept(page: Page) -> list[str]:
+    """What this browser keeps of what was written, as it is kept."""
+    found: list[str] = page.evaluate(KEPT)
+    return found
 
 
 def complete(frame: FrameLocator, count: int) -> None:

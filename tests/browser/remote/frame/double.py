@@ -90,10 +90,10 @@ class Double(ThreadingHTTPServer):
         """Return what came to the Macs for a path."""
         return [asked for asked in self.asked if asked.path.partition("?")[0] == path]
 
-    def wait_for(self, path: str, seconds: float = 10) -> None:
-        """Wait until something came for a path."""
+    def wait_for(self, path: str, seconds: float = 30, mac: str = "") -> None:
+        """Wait until something came for a path, to that Mac if one is named."""
         end = time.monotonic() + seconds
-        while not self.sent(path):
+        while not any(mac in {"", asked.mac} for asked in self.sent(path)):
             assert time.monotonic() < end, f"nothing came for {path}"
             time.sleep(0.02)
 

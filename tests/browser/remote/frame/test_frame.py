@@ -10,7 +10,8 @@ from itertools import product
 from playwright.sync_api import FrameLocator, Page, expect
 
 from tests.browser.conftest import picture
-from tests.browser.remote.frame.conftest import Away, complete, inside, send, shown
+from tests.browser.remote.frame.conftest import Away, complete, inside, kept, send, shown
+from tests.relay.proof.computers import until
 from tests.upstream import Gate, Reply, Upstream
 
 CHAT = re.compile(r"/app/chats/[0-9a-f-]{36}/$")
@@ -102,12 +103,12 @@ def test_what_is_typed_survives_a_reload_and_what_was_sent_does_not_come_back(aw
     page = away.page()
     field = shown(page).get_by_role("textbox", name="Message")
     field.fill("half a thought")
-    page.wait_for_timeout(600)
+    until(lambda: len(kept(page)) == 1)
     page.reload()
     expect(shown(page).get_by_role("textbox", name="Message")).to_have_value("half a thought")
     field.press("Enter")
     complete(inside(page), 1)
-    page.wait_for_timeout(600)
+    until(lambda: not kept(page))
     page.reload()
     expect(shown(page).get_by_role("textbox", name="Message")).to_have_value("")
     page.goto(f"{away.double.url}/app/")
@@ -252,6 +253,13 @@ def test_links_to_other_sites_open_in_a_tab_of_their_own(away: Away, up: Upstrea
     expect(page).to_have_url(CHAT)
 
 
+def bottom(frame: FrameLocator) -> float:
+    """How far down the message field reaches."""
+    box = frame.get_by_role("textbox", name="Message").bounding_box()
+    assert box is not None
+    return box["y"] + box["height"]
+
+
 def test_the_chat_fills_the_window(away: Away, up: Upstream) -> None:
     page, frame = begun(away, "how does it look")
     for (width, height), dark in product(((1440, 900), (820, 1180), (390, 844)), (False, True)):
@@ -259,7 +267,6 @@ def test_the_chat_fills_the_window(away: Away, up: Upstream) -> None:
         page.emulate_media(color_scheme="dark" if dark else "light")
         box = page.locator("iframe.frame:not(.is-waiting)").bounding_box()
         assert box == {"x": 0, "y": 0, "width": width, "height": height}
-        field = frame.get_by_role("textbox", name="Message").bounding_box()
-        assert field is not None
-        assert field["y"] + field["height"] < height
+        # The page in the frame, which may be another process, hears of it a moment later.
+        until(lambda: bottom(frame) < height)  # noqa: B023
         picture(page, f"frame-{width}-{'dark' if dark else 'light'}")
