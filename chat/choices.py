@@ -190,9 +190,11 @@ def _effort(model: Model | None, name: str) -> str | None:
 async def remember(choice: Choice, chat: Chat | None = None) -> None:
     """Keep a choice as the one that `chat` stands at and that new chats begin with."""
     value = choice.as_wanted()
-    await Preference.objects.aupdate_or_create(name=_remembered_as(), defaults={"value": value})
+    # Nearly always nothing is new, and to write would be in the way of the question that was just sent.
+    if await _remembered() != value:
+        await Preference.objects.aupdate_or_create(name=_remembered_as(), defaults={"value": value})
     # What a chat stands at on this computer is not changed from elsewhere.
-    if chat is not None and visitor() is None:
+    if chat is not None and visitor() is None and _choice(chat.choice) != value:
         await Chat.objects.filter(pk=chat.pk).aupdate(choice=value)
 
 

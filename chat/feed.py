@@ -21,6 +21,9 @@ from connections.changes import Signal
 # Every tab shows the list of chats: it follows a little later, once for all that changed meanwhile, so that it keeps
 # no answer waiting.
 HISTORY_PACE: Final = 0.2
+#: Seconds by which the pages of a chat look later where an answer begins: its question goes out meanwhile. What comes
+#: of the answer has them look at once.
+HEAD_START: Final = 0.02
 
 
 class ChatSignal(Signal):
@@ -100,7 +103,10 @@ class Feeds:
         """Note that `message` is being produced from now on."""
         answer = LiveAnswer(message, self.chat(message.chat_id))
         self.live[message.pk] = answer
-        self.changed(message.chat_id)
+        signal = self.chat(message.chat_id)
+        signal.rows += 1
+        asyncio.get_running_loop().call_later(HEAD_START, signal.set)
+        self._list_changed(message.chat_id)
         return answer
 
     def end(self, answer: LiveAnswer) -> None:
@@ -111,6 +117,9 @@ class Feeds:
     def changed(self, chat_id: UUID) -> None:
         """Tell the readers of a chat, and of the list of chats, that the database has changed."""
         self.chat(chat_id).rows_changed()
+        self._list_changed(chat_id)
+
+    def _list_changed(self, chat_id: UUID) -> None:
         if not self._history_due and not is_temporary(chat_id):
             self._history_due = True
             asyncio.get_running_loop().call_later(HISTORY_PACE, self._history_changed)
