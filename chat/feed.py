@@ -101,9 +101,9 @@ class Feeds:
 
     def begin(self, message: Message) -> LiveAnswer:
         """Note that `message` is being produced from now on."""
-        answer = LiveAnswer(message, self.chat(message.chat_id))
-        self.live[message.pk] = answer
         signal = self.chat(message.chat_id)
+        answer = LiveAnswer(message, signal)
+        self.live[message.pk] = answer
         signal.rows += 1
         asyncio.get_running_loop().call_later(HEAD_START, signal.set)
         self._list_changed(message.chat_id)
