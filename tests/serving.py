@@ -246,7 +246,7 @@ class BrokerProcess(LerixProcess):
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Run one statement on its database, to look or to shift times, and return the rows."""
-        opened = sqlite3.connect(self.home / "broker.sqlite3", timeout=10)
+        opened = sqlite3.connect(self.home / "broker.sqlite3", timeout=30)
         with contextlib.closing(opened) as database, database:
             return database.execute(statement, values).fetchall()
 

@@ -32,7 +32,7 @@ def store(lerix: LerixProcess, title: str, texts: Sequence[str] = (), *, minutes
     """Store a chat that was changed so many minutes ago, with questions and answers in turns. Returns its id."""
     chat = uuid.uuid4()
     then = (datetime.now(UTC) - timedelta(minutes=minutes)).strftime("%Y-%m-%d %H:%M:%S.%f")
-    with closing(sqlite3.connect(lerix.home / "lerix.sqlite3", timeout=10)) as database, database:
+    with closing(sqlite3.connect(lerix.home / "lerix.sqlite3", timeout=30)) as database, database:
         times = {"created": then, "updated": then}
         _insert(database, "chat_chat", {"id": chat.hex, "title": title, "title_by": "words", **times, **fields})
         last = None

@@ -176,7 +176,7 @@ class Gallery:
     def fill_history(self) -> None:
         """Write the chats that were there before."""
         folders: dict[str, int] = {}
-        with closing(sqlite3.connect(self.lerix.home / "lerix.sqlite3", timeout=10)) as database, database:
+        with closing(sqlite3.connect(self.lerix.home / "lerix.sqlite3", timeout=30)) as database, database:
             for name in ("Travel", "Work"):
                 made = database.execute("INSERT INTO chat_folder (name, created) VALUES (?, datetime('now'))", [name])
                 folders[name] = made.lastrowid or 0
@@ -186,7 +186,7 @@ class Gallery:
                 given["folder_id"] = folders[where]
             question = "Why does my sourdough not rise?" if answer is BREAD else title
             store(self.lerix, title, [question, answer], minutes=minutes, **given)
-        with closing(sqlite3.connect(self.lerix.home / "lerix.sqlite3", timeout=10)) as database, database:
+        with closing(sqlite3.connect(self.lerix.home / "lerix.sqlite3", timeout=30)) as database, database:
             asked = "UPDATE chat_message SET access_label = 'Codex auth', effort = 'low' WHERE role = 'assistant'"
             database.execute(asked)
 

@@ -63,7 +63,7 @@ def notes(page: Page) -> list[str]:
 def age(lerix: LerixProcess, seconds: int) -> None:
     """Have the answer that runs begun so long ago."""
     begun = (datetime.now(UTC) - timedelta(seconds=seconds)).replace(tzinfo=None)
-    with closing(sqlite3.connect(lerix.home / "lerix.sqlite3", timeout=10)) as database, database:
+    with closing(sqlite3.connect(lerix.home / "lerix.sqlite3", timeout=30)) as database, database:
         database.execute("UPDATE chat_message SET created = ? WHERE state = 'streaming'", [str(begun)])
 
 

@@ -121,7 +121,7 @@ async def test_a_program_that_is_cancelled_leaves_nothing_running(monkeypatch: p
     monkeypatch.setattr(asyncio, "create_subprocess_exec", noted)
     slow = page(b"BT " + b"/F1 24 Tf (x) Tj " * 400_000 + b" ET")
     reading = asyncio.create_task(read(slow))
-    await asyncio.wait_for(there.wait(), 10)
+    await asyncio.wait_for(there.wait(), 20)
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading

@@ -119,10 +119,10 @@ async def test_the_task_purges_when_it_is_time_and_leaves_what_was_brought_back(
         purge.register(gone.set)
         await bulk.change(Do.DELETE, [one.pk, two.pk])
         await bulk.change(Do.RESTORE, [two.pk])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while await Chat.objects.acount() > 1:
                 gone.clear()
-                await asyncio.wait_for(gone.wait(), 10) if await Chat.objects.acount() > 1 else None
+                await asyncio.wait_for(gone.wait(), 20) if await Chat.objects.acount() > 1 else None
         assert [chat.title async for chat in Chat.objects.all()] == ["Two"]
     finally:
         task.cancel()

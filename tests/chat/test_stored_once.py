@@ -8,8 +8,9 @@ import pytest
 from chat import generate
 from chat.models import Chat, Message, Role, State
 from tests.chat.fakes import FakePath
-from tests.chat.test_generate import ended, until
+from tests.chat.test_generate import ended
 from tests.chat.test_waiting import texts, write
+from tests.connections.waiting import until
 
 
 async def test_more_text_under_a_key_that_is_known_is_another_message_and_not_lost(fake: FakePath) -> None:

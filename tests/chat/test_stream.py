@@ -52,7 +52,7 @@ async def finish(chat: Chat, held: Held) -> None:
     assert live is not None
     assert live.task is not None
     held.end()
-    await asyncio.wait_for(asyncio.wait([live.task]), 5)
+    await asyncio.wait_for(asyncio.wait([live.task]), 20)
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -20,7 +20,8 @@ from connections.models import CatalogueEntry
 from connections.paths import paths
 from connections.responses import AnswerEvent, Ask, Completed, TextDelta
 from tests.chat.fakes import AWAY, READY, FakePath, Held, KeepingPath, pleasant
-from tests.chat.test_generate import ended, until
+from tests.chat.test_generate import ended
+from tests.connections.waiting import until
 
 
 @contextlib.asynccontextmanager
@@ -285,8 +286,8 @@ async def test_stop_ends_an_answer_that_had_waited(mac: KeepingPath) -> None:
     async with following():
         answer = await write(mac)
         mac.be(READY)
-        await until(lambda: feeds.live.get(answer.pk))
-        await until(lambda: mac.asked)
+        await until(lambda: answer.pk in feeds.live)
+        await until(lambda: bool(mac.asked))
         feeds.live[answer.pk].stop()
         await is_in(answer, State.STOPPED)
         await quiet()

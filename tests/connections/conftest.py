@@ -43,5 +43,5 @@ def ada(up: Upstream, tmp_path: Path) -> Account:
 
 @pytest.fixture
 def client(up: Upstream) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=up.url, trust_env=False, verify=False, timeout=5) as http:
+    with httpx.Client(base_url=up.url, trust_env=False, verify=False, timeout=30) as http:
         yield http

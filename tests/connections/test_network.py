@@ -183,7 +183,7 @@ async def test_cancelling_closes_the_connection_at_once(home: Path, begun: bool)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await closed.wait()
         await path.aclose()
 
@@ -201,7 +201,7 @@ async def test_leaving_an_answer_closes_the_connection_at_once(home: Path) -> No
         path = over_the_network(home, port)
         async with aclosing(path.answer(ask())) as events:
             await anext(events)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await closed.wait()
         await path.aclose()
 

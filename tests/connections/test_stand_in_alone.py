@@ -62,10 +62,10 @@ def test_the_control_door_does_what_the_python_verbs_do(
 
 
 def test_broken_http_is_refused(up: Upstream) -> None:
-    with socket.create_connection((up.host, up.port), timeout=5) as raw:
+    with socket.create_connection((up.host, up.port), timeout=30) as raw:
         raw.sendall(b"NONSENSE\r\n\r\n")
         assert raw.recv(100).startswith(b"HTTP/1.1 400 ")
-    with socket.create_connection((up.host, up.port), timeout=5) as raw:
+    with socket.create_connection((up.host, up.port), timeout=30) as raw:
         raw.sendall(b"GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\nGET /again HTTP/1.1\r\nHost: b\r\n\r\n")
         up.wait_for("/again")
     assert [request.host for request in up.requests] == ["a", "b"]

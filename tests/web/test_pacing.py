@@ -68,7 +68,7 @@ def silent_reader(server: Small, path: str) -> Iterator[socket.socket]:
 
 def read_until(client: socket.socket, mark: bytes) -> bool:
     """Read until the mark has come; False if the connection ends before."""
-    client.settimeout(10)
+    client.settimeout(30)
     received = b""
     while mark not in received:
         part = client.recv(4096)

@@ -44,7 +44,7 @@ def own(tmp_path: Path) -> Iterator[LerixProcess]:
 
 def raw(port: int, request: str) -> bytes:
     """Send bytes as they are; return what comes until the connection ends."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
         client.sendall(request.replace("\n", "\r\n").encode())
         received = b""
         with contextlib.suppress(ConnectionResetError):

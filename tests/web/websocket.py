@@ -18,7 +18,7 @@ class Client:
     """
 
     def __init__(self, port: int, path: str, headers: Mapping[str, str] | None = None) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
         fields = {
             "Host": f"localhost:{port}",
             "Upgrade": "websocket",

@@ -102,8 +102,8 @@ async def test_signing_out_breaks_off_a_change_that_hangs(mac: Mac, far: FarBrok
     stuck = await stuck_at(mac, far, name)
     change = asyncio.ensure_future(mac.account.change_password(OLD, FRESH))
     waiting = asyncio.ensure_future(mac.account.rename(mac.account.view.devices[0].id, "Anew"))
-    await asyncio.wait_for(stuck.entered.wait(), 10)
-    async with asyncio.timeout(5):
+    await asyncio.wait_for(stuck.entered.wait(), 20)
+    async with asyncio.timeout(20):
         await mac.account.sign_out()
     for broken_off in (change, waiting):
         with pytest.raises(CutOff):
@@ -130,8 +130,8 @@ async def test_signing_out_breaks_off_a_look_at_a_sign_in_that_hangs(mac: Mac, o
     far.fail = lambda asked: None
     stuck = await stuck_at(mac, far, "POST nonces")
     look = asyncio.ensure_future(mac.account.refresh())
-    await asyncio.wait_for(stuck.entered.wait(), 10)
-    async with asyncio.timeout(5):
+    await asyncio.wait_for(stuck.entered.wait(), 20)
+    async with asyncio.timeout(20):
         await mac.account.sign_out()
     await look
     assert (mac.account.view.unsettled, mac.account.view.problem) == (False, None)

@@ -67,7 +67,7 @@ async def test_without_an_account_it_waits_until_there_is_one(mac: Mac, monkeypa
     await create(mac)
     bell = asyncio.Event()
     mac.account.changed.ring(bell)
-    await asyncio.wait_for(bell.wait(), 5)
+    await asyncio.wait_for(bell.wait(), 20)
     following_it.cancel()
     await asyncio.wait({following_it})
     assert mac.account.view.problem is None

@@ -23,7 +23,7 @@ PATHS = (
 
 def raw(port: int, request: bytes) -> bytes:
     """Send bytes as they are; return what comes until the connection ends."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
         client.sendall(request)
         received = b""
         while part := client.recv(65536):
@@ -167,7 +167,7 @@ def test_a_proxy_that_keeps_the_host_from_us_is_told_so(desk: Desk, host: str, h
 
 def test_a_client_that_sends_far_too_much_is_cut_off(desk: Desk) -> None:
     head = f"POST {PREFIX}update HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    with socket.create_connection(("127.0.0.1", desk.broker.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", desk.broker.port), timeout=30) as client:
         client.sendall(f"{head}Content-Length: {2**30}\r\n\r\n".encode())
         with pytest.raises(OSError):  # reset, or broken: as the system has it
             client.sendall(bytes(4 * 8 * MAX_REQUEST))

@@ -102,7 +102,7 @@ def test_what_has_ended_is_taken_away(tmp_path: Path) -> None:
             broker.sql(f"UPDATE broker_{table} SET {column} = datetime({column}, '-2 days')")
         broker.sql("UPDATE broker_auditentry SET time = datetime(time, '-181 days') WHERE kind = 'account-created'")
         # More than one batch: a flood must not outrun it.
-        with sqlite3.connect(broker.home / "broker.sqlite3", timeout=10) as database:
+        with sqlite3.connect(broker.home / "broker.sqlite3", timeout=30) as database:
             database.executemany(
                 "INSERT INTO broker_counter (kind, subject, count, since, ends) VALUES ('flood', ?, 1, ?, ?)",
                 ((str(number), "2020-01-01 00:00:00", "2020-01-01 00:00:00") for number in range(11_000)),
@@ -143,7 +143,7 @@ def test_a_full_table_of_counters_loses_what_was_tried_least(tmp_path: Path) -> 
         many = (
             ("flood", str(number), 1, "2099-01-01 00:00:00", "2099-01-01 00:00:00") for number in range(101_000)
         )
-        with sqlite3.connect(broker.home / "broker.sqlite3", timeout=10) as database:
+        with sqlite3.connect(broker.home / "broker.sqlite3", timeout=30) as database:
             database.executemany(
                 "INSERT INTO broker_counter (kind, subject, count, since, ends) VALUES (?, ?, ?, ?, ?)", many
             )

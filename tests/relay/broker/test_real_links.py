@@ -42,7 +42,7 @@ async def test_links_meet_and_come_back_after_the_broker_was_killed() -> None:
             for attempt in range(2):
                 await host.at(Phase.READY)
                 await remote.at(Phase.READY)
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(20):
                     await remote.send(Message(Type.OPEN, attempt + 1, person.device.id + bytes(4)))
                     incoming = await host.inbox.get()
                     assert incoming.type is Type.INCOMING

@@ -29,7 +29,7 @@ def silent(desk: Desk, token: str, network: str) -> socket.socket:
     """Ask for the log; return the connection when the answer has begun."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    client.settimeout(10)
+    client.settimeout(30)
     client.connect(("127.0.0.1", desk.broker.port))
     lines = (
         f"GET {PREFIX}log HTTP/1.1",

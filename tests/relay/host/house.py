@@ -104,7 +104,7 @@ class House:
 
     async def raw(self, request: Request, body: bytes = b"") -> Reply:
         """Ask as a remote that is not Lerix would."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             return await self.made.remote.ask(request, body)
 
     async def text(self, question: Ask | None = None) -> str:

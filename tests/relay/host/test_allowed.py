@@ -76,7 +76,7 @@ def adapter(urlconf: str = URLCONF, *rules: Rule) -> Adapter:
 async def answer(to: Adapter, request: Request, body: bytes = b"") -> Sink:
     sink = Sink(body)
     to.serve(Incoming(PHONE, cast(Streams, sink), 1, request))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await sink.done.wait()
     await to.aclose()
     return sink

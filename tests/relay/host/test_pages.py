@@ -65,7 +65,7 @@ async def read(reply: Reply) -> tuple[int, dict[str, str], str]:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not true():  # noqa: ASYNC110 - nothing rings for what these tests wait for
             await asyncio.sleep(0)
 
@@ -82,7 +82,7 @@ async def endless(ask: Ask) -> AsyncGenerator[AnswerEvent, None]:
 
 
 async def until_answered(chat: Chat) -> Message:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while True:
             message = await Message.objects.filter(chat=chat, role="assistant").afirst()
             if message is not None and message.state == "complete":
@@ -121,7 +121,7 @@ async def test_its_event_stream_comes_as_it_grows_and_ends_with_its_reader(fake:
     async with house(Obedient(), pages=pages()) as home:
         reply = await home.raw(Request("GET", "/events/", (("accept", "text/event-stream"), ("last-event-id", "x"))))
         assert reply.answer.status == 200
-        async with asyncio.timeout(5), aclosing(aiter(reply)) as pieces:  # type: ignore[type-var]
+        async with asyncio.timeout(20), aclosing(aiter(reply)) as pieces:  # type: ignore[type-var]
             first = await anext(pieces)
         assert first.startswith(b":")
         await reply.aclose()

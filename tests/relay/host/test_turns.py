@@ -33,7 +33,7 @@ def made(path: Obedient, clock: Clock | None = None) -> Turns:
 
 
 async def read(turn: Turn, at: int = 0) -> bytes:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         return b"".join([piece async for piece in Reading(turn, at)])
 
 
@@ -65,7 +65,7 @@ async def test_a_question_goes_out_before_anybody_counts_the_turns() -> None:
     turn = turns.begin(NAME, HASH, ask())
     await soon(lambda: path.asked)
     assert not bell.is_set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await bell.wait()
         assert turns.running == 1
         bell.clear()

@@ -309,7 +309,7 @@ async def test_a_host_that_is_said_to_be_on_line_is_tried_at_once(monkeypatch: p
         assert made.sent == before  # it would be tried twice and more by now
         made.mac.up()
         made.remote.present(online=True)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await made.remote.ready()
 
 
@@ -339,7 +339,7 @@ async def test_an_end_that_does_not_come_is_not_waited_for(monkeypatch: pytest.M
 
     async with world(no_end) as made:
         reply = await made.remote.ask(GET)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             await reply.finish()
         await soon(lambda: made.given_up)
 

@@ -69,7 +69,7 @@ class Computer(LerixProcess):
         """What a page of it would ask with."""
         if self._client is None:
             own = {"sec-fetch-site": "same-origin", "origin": self.url}
-            self._client = httpx.Client(base_url=self.url, timeout=20, trust_env=False, verify=False)
+            self._client = httpx.Client(base_url=self.url, timeout=60, trust_env=False, verify=False)
             typed = {"sec-fetch-site": "none", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
             assert self._client.get(self.launch_link, headers=typed).status_code == 303
             self._client.headers.update(own)
@@ -91,7 +91,7 @@ class Computer(LerixProcess):
 
     def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Look into the database."""
-        opened = sqlite3.connect(f"file:{self.home / 'lerix.sqlite3'}?mode=ro", uri=True, timeout=10)
+        opened = sqlite3.connect(f"file:{self.home / 'lerix.sqlite3'}?mode=ro", uri=True, timeout=30)
         with contextlib.closing(opened) as database:
             return database.execute(statement, values).fetchall()
 

@@ -114,7 +114,7 @@ class Line:
             try:
                 if self.dead.is_set():
                     raise ConnectionRefusedError
-                far = socket.create_connection(("127.0.0.1", self.target), timeout=5)
+                far = socket.create_connection(("127.0.0.1", self.target), timeout=30)
                 far.settimeout(None)
             except OSError:
                 near.close()

@@ -46,7 +46,7 @@ async def test_the_pages_hear_of_each_change(model: CatalogueEntry) -> None:
         connections_changed.ring(bell)
         bell.clear()
         bench.host.show(reason=Reason.CONNECTING)
-        await asyncio.wait_for(bell.wait(), 2)
+        await asyncio.wait_for(bell.wait(), 20)
 
 
 async def test_the_pages_of_the_switch_answer_with_the_card(
