@@ -3,6 +3,10 @@
 
 import { refused } from "./errors.js";
 
+/* How long a browser may take to open a database, and again for what is done in it. Some never answer, after a page was
+   closed in the middle of its work: then there is nothing to be had, and what nobody needs must not hold up a page. */
+const PATIENCE_MS = 8_000;
+
 /**
  * @typedef {object} Place
  * @property {string} database
@@ -12,7 +16,7 @@ import { refused } from "./errors.js";
 
 /**
  * Do something in one transaction, and give the result of its request once it is on the disk. Throws what the browser
- * says, as a DOMException.
+ * says, as a DOMException: TimeoutError where it does not answer, and then nothing was done.
  * @template Result
  * @param {Place} place
  * @param {IDBTransactionMode} mode
@@ -25,8 +29,18 @@ export async function transact(place, mode, work) {
     return await new Promise((resolve, reject) => {
       const transaction = database.transaction(place.store, mode, { durability: "strict" });
       const request = work(transaction.objectStore(place.store));
-      transaction.oncomplete = () => resolve(request.result);
-      transaction.onabort = transaction.onerror = () => reject(transaction.error);
+      const late = setTimeout(() => {
+        reject(noAnswer());
+        transaction.abort();
+      }, PATIENCE_MS);
+      transaction.oncomplete = () => {
+        clearTimeout(late);
+        resolve(request.result);
+      };
+      transaction.onabort = transaction.onerror = () => {
+        clearTimeout(late);
+        reject(transaction.error);
+      };
     });
   } finally {
     database.close();
@@ -56,13 +70,30 @@ export async function inStore(place, mode, work) {
 function open({ database, store, options }) {
   return new Promise((resolve, reject) => {
     const opening = indexedDB.open(database, 1);
+    let isLate = false;
+    const late = setTimeout(() => {
+      isLate = true;
+      reject(noAnswer());
+    }, PATIENCE_MS);
     opening.onupgradeneeded = () => opening.result.createObjectStore(store, options);
-    opening.onerror = () => reject(opening.error);
+    opening.onerror = () => {
+      clearTimeout(late);
+      reject(opening.error);
+    };
     // A newer page in another tab holds it: it must not wait for this one for ever.
-    opening.onblocked = () => reject(new DOMException("blocked"));
+    opening.onblocked = () => {
+      clearTimeout(late);
+      reject(new DOMException("blocked"));
+    };
     opening.onsuccess = () => {
+      clearTimeout(late);
+      if (isLate) return opening.result.close();
       opening.result.onversionchange = () => opening.result.close();
       resolve(opening.result);
     };
   });
+}
+
+function noAnswer() {
+  return new DOMException("The browser's database does not answer.", "TimeoutError");
 }

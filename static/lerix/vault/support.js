@@ -14,6 +14,8 @@ const SENTENCES = Object.freeze({
 });
 
 const PROBE = "lerix-probe";
+/* Some browsers never answer after a page was closed in the middle of its work. */
+const PATIENCE_MS = 8_000;
 
 /**
  * Why this browser cannot be used, as a sentence to show; null if it can.
@@ -43,6 +45,7 @@ async function keeps(key) {
   try {
     return await new Promise((resolve) => {
       const opening = indexedDB.open(PROBE, 1);
+      setTimeout(resolve, PATIENCE_MS, false);
       opening.onupgradeneeded = () => opening.result.createObjectStore(PROBE);
       opening.onerror = opening.onblocked = () => resolve(false);
       opening.onsuccess = () => {

@@ -22,6 +22,9 @@ def test_this_chromium_will_do(profile: BrowserContext) -> None:
     page.close()
 
 
+NO_ANSWER = """IDBFactory.prototype.open = () => ({})"""
+
+
 @pytest.mark.parametrize(
     ("script", "words"),
     [
@@ -31,6 +34,7 @@ def test_this_chromium_will_do(profile: BrowserContext) -> None:
         (HIDE.replace("NAME", "'isSecureContext'"), "https://"),
         (HIDE.replace("NAME", "'indexedDB'"), "does not keep data"),
         (NO_KEYS, "does not keep data"),
+        (NO_ANSWER, "does not keep data"),
     ],
 )
 def test_a_browser_that_lacks_something_gets_a_sentence(script: str, words: str, profile: BrowserContext) -> None:

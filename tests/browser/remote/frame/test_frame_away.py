@@ -6,6 +6,7 @@ import re
 import sqlite3
 from itertools import product
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import picture
@@ -233,3 +234,31 @@ def test_the_waiting_page_fits(away: Away) -> None:
         page.set_viewport_size({"width": width, "height": height})
         page.emulate_media(color_scheme="dark" if dark else "light")
         healthy(page, f"waiting-{width}-{'dark' if dark else 'light'}")
+
+
+# One database of the browser does not answer: it does not open, or opens and does nothing.
+SILENT = """(() => {
+  const open = IDBFactory.prototype.open;
+  IDBFactory.prototype.open = function (name, version) {
+    return name === "lerix-drafts" && WHEN ? {} : open.call(this, name, version);
+  };
+  const transaction = IDBDatabase.prototype.transaction;
+  IDBDatabase.prototype.transaction = function (...given) {
+    if (this.name !== "lerix-drafts") return transaction.apply(this, given);
+    return { objectStore: () => new Proxy({}, { get: () => () => ({}) }), abort() {} };
+  };
+})()"""
+
+
+@pytest.mark.parametrize("opens", [False, True])
+def test_a_browser_whose_database_does_not_answer_shows_the_page_and_sends(
+    away: Away, up: Upstream, lerix: LerixProcess, opens: bool
+) -> None:
+    page = away.page("/devices/")
+    page.add_init_script(SILENT.replace("WHEN", "false" if opens else "true"))
+    page.goto(f"{away.double.url}/app/")
+    frame = shown(page)
+    text = f"kept nowhere {opens}"
+    send(frame, text)
+    complete(frame, 1)
+    assert stored(lerix, text) == 1
