@@ -195,8 +195,13 @@ class Reader:
         return pieces + [partial(f"#m{pk}", "", "delete") for pk in gone]
 
     def _is_other(self, pk: int, old: str, now: str) -> bool:
-        """Whether a message has another state than it had, or is a live answer that this reader does not follow."""
-        return old != now or feeds.live.get(pk, self._live) is not self._live
+        """Whether a message has another state than it had, or is live otherwise than this reader follows it.
+
+        What it follows may have ended without another state: where the first look met the last moment of an answer,
+        whose end was in the database already.
+        """
+        followed = self._live if self._live is not None and self._live.message.pk == pk else None
+        return old != now or feeds.live.get(pk) is not followed
 
     async def _add(self, window: Window, target: str = "#log", swap: str = "beforeend") -> list[str]:
         """Show further messages of the branch, from where the page's own end."""
