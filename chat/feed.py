@@ -52,6 +52,9 @@ class LiveAnswer:
         self.corrections: list[tuple[int, str]] = []
         self.task: asyncio.Task[None] | None = None
         self.stopped = False
+        self.cancelled = False
+        #: Whether the task has taken its first step, from which on it makes the message final however it ends.
+        self.has_begun = False
         #: The other device whose browser began it; None for one begun here.
         self.device: bytes | None = None
         # Which part of the reasoning summary is coming.
@@ -75,9 +78,16 @@ class LiveAnswer:
 
         Cancelled once only: a second time would meet the closing of the connection, which would then stay open.
         """
-        if self.task is not None and not self.stopped:
-            self.task.cancel()
+        if not self.stopped:
+            self.cancel()
         self.stopped = True
+
+    def cancel(self) -> None:
+        """End the answer. A task that was cancelled before its first step would never make the message final: one that
+        has not begun is told by `cancelled` instead."""
+        self.cancelled = True
+        if self.has_begun and self.task is not None:
+            self.task.cancel()
 
 
 class Feeds:

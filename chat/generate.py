@@ -241,9 +241,12 @@ async def _in_writer(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 async def _produce(answer: LiveAnswer, choice: Choice) -> None:
     """Ask, collect, and make the message final however it ends; or have it wait, if nothing was asked at all."""
     message = answer.message
+    answer.has_begun = True
     saver = asyncio.create_task(_save_as_it_comes(answer))
     state, error = State.FAILED, None
     try:
+        if answer.cancelled:
+            raise asyncio.CancelledError
         async with contextlib.aclosing(asking.events(message, choice)) as events:
             async for event in events:
                 _take(event, answer)
@@ -354,7 +357,7 @@ async def stop_all() -> None:
         if answer.task is not None:
             tasks.append(answer.task)
             if not answer.stopped:
-                answer.task.cancel()
+                answer.cancel()
     if tasks:
         await asyncio.wait(tasks)
 

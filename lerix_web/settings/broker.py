@@ -119,7 +119,7 @@ DATABASES = {
         "OPTIONS": {
             # As for the app on a Mac: a read that becomes a write must wait for its turn, not fail.
             "transaction_mode": "IMMEDIATE",
-            "timeout": 10,
+            "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
         },
     }

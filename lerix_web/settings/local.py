@@ -28,7 +28,7 @@ DATABASES = {
             # A read transaction that upgrades fails at once under WAL, however long the time-out:
             # IMMEDIATE takes the write lock at BEGIN, where waiting works.
             "transaction_mode": "IMMEDIATE",
-            "timeout": 5,
+            "timeout": 20,
             # secure_delete: what is deleted or replaced is overwritten with zeros. Debian's SQLite does so anyway.
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=ON;",
         },
@@ -40,7 +40,7 @@ DATABASES = {
         "ATOMIC_REQUESTS": False,
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
-            "timeout": 5,
+            "timeout": 20,
             # 256 MiB at most. What is deleted is overwritten here too, for its memory is used again.
             "init_command": "PRAGMA temp_store=MEMORY; PRAGMA secure_delete=ON; PRAGMA max_page_count=65536;",
         },

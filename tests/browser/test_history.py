@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 
 from tests.browser.chats import store
 from tests.browser.conftest import Desk, picture
@@ -71,6 +71,28 @@ def choose(page: Page, title: str, item: str) -> None:
     page.get_by_role("menu", name=f"Options for {title}").get_by_role("menuitem", name=item, exact=True).click()
 
 
+def scroll_to(page: Page, link: Locator) -> None:
+    """By the wheel, since what asks for more goes as it comes into sight."""
+    for _ in range(200):
+        if link.count():
+            break
+        page.mouse.wheel(0, 4000)
+        page.wait_for_timeout(50)
+        expect(page.locator("#history .more:not(.htmx-request)").or_(link).first).to_be_attached()
+    # It goes on little by little, and would close a menu.
+    page.evaluate(
+        """async () => {
+            const box = document.getElementById("history-place");
+            let before;
+            do {
+                before = box.scrollTop;
+                await new Promise(done => setTimeout(done, 300));
+                await new Promise(requestAnimationFrame);
+            } while (box.scrollTop !== before);
+        }"""
+    )
+
+
 def test_pins_folders_and_the_archive_and_another_page_follows(desk: Desk, here: Page) -> None:
     other = desk.page()
     choose(here, "Regular expressions", "Pin")
@@ -84,8 +106,13 @@ def test_pins_folders_and_the_archive_and_another_page_follows(desk: Desk, here:
     dialog.get_by_role("textbox", name="Name").fill("Kitchen")
     dialog.get_by_role("button", name="Create").click()
     expect(dialog).to_be_hidden()
+    # On both before it is opened on one: a page that gets it after that gets it open.
     for page in (here, other):
-        section(page, "Folders").get_by_text("Kitchen").click()
+        expect(section(page, "Folders")).to_contain_text("Kitchen")
+    with here.expect_response("**/opened/"):
+        section(here, "Folders").get_by_text("Kitchen").click()
+    section(other, "Folders").get_by_text("Kitchen").click()
+    for page in (here, other):
         expect(section(page, "Folders").get_by_role("link")).to_have_text(["Bread without kneading"])
     picture(here, "history-folders")
     # It is open on the next page as well.
@@ -103,6 +130,8 @@ def test_pins_folders_and_the_archive_and_another_page_follows(desk: Desk, here:
     here.get_by_role("textbox", name="Name").fill("Cooking")
     here.keyboard.press("Enter")
     expect(section(other, "Folders")).to_contain_text("Cooking")
+    # What is pressed below a dialog is looked for by scrolling, which would close the menu.
+    expect(here.get_by_role("dialog")).to_have_count(0)
     here.get_by_role("button", name="Options for folder Cooking").click()
     here.get_by_role("menuitem", name="Delete folder").click()
     expect(section(here, "Today").get_by_role("link", name="Bread without kneading")).to_be_visible()
@@ -170,6 +199,7 @@ def test_from_chat_to_chat_the_list_stays_and_what_was_typed_comes_back(here: Pa
     chats(here).get_by_role("link", name="Trip to Zürich").click()
     expect(field).to_have_value("Half a thought")
     expect(files).to_have_count(1)
+    expect(here).to_have_url(re.compile(f"/chats/{stored['Trip to Zürich']}/$"))
     here.go_back()
     expect(here).to_have_title("Regular expressions · Lerix")
     expect(here.get_by_role("article", name="You")).to_contain_text("Tell me about Regular")
@@ -198,14 +228,17 @@ def test_deleting_is_undone_and_other_pages_of_the_chat_say_so(
     here.get_by_role("button", name="Chat options").click()
     here.get_by_role("menuitem", name="Delete").click()
     expect(here).to_have_url(re.compile(r":\d+/$"))
-    expect(here.get_by_text("Chat deleted.", exact=True)).to_be_visible()
+    note = here.get_by_text("Chat deleted.", exact=True)
+    expect(note).to_be_visible()
+    # While the pointer is on it, it stays.
+    note.hover()
     expect(here.get_by_role("status").filter(has_text="Undo is offered")).to_have_count(1)
     expect(chats(here).get_by_role("link", name="Trip to Zürich")).to_have_count(0)
     expect(other.get_by_text("This chat is no longer here")).to_be_visible()
     healthy(here, "history-undo")
     here.get_by_role("button", name="Undo").click()
     expect(here).to_have_title("Trip to Zürich · Lerix")
-    expect(here.get_by_text("Chat deleted.", exact=True)).to_have_count(0)
+    expect(note).to_have_count(0)
     for page in (here, other):
         expect(page.get_by_role("article", name="You")).to_contain_text("Tell me about Trip")
 
@@ -224,15 +257,23 @@ def test_several_are_selected_and_changed_at_once(desk: Desk, here: Page) -> Non
     expect(here.get_by_role("checkbox", checked=True)).to_have_count(3)
     healthy(here, "history-select")
     here.get_by_role("toolbar", name="Selected chats").get_by_role("button", name="Delete").click()
-    expect(here.get_by_text("3 chats deleted.", exact=True)).to_be_visible()
+    here.get_by_text("3 chats deleted.", exact=True).hover()
     expect(here.get_by_role("toolbar", name="Selected chats")).to_be_hidden()
     expect(chats(here).get_by_role("link", name="Older chat 4", exact=True)).to_have_count(0)
+    # The page hears of the answer to Undo when something else is selected already.
+    held: list[tuple[Route, APIResponse]] = []
+    here.route("**/history/change/", lambda route: held.append((route, route.fetch())))
     here.get_by_role("button", name="Undo").click()
     expect(chats(here).get_by_role("link", name="Older chat 4", exact=True)).to_be_visible()
-    # Into a folder, by the menu of the selection.
     here.get_by_role("button", name="Select chats").click()
     for number in (7, 9):
         chats(here).get_by_role("link", name=f"Older chat {number}", exact=True).click()
+    for route, answer in held:
+        route.fulfill(response=answer)
+    here.unroute("**/history/change/")
+    expect(here.get_by_role("button", name="Undo")).to_have_count(0)
+    expect(here.get_by_text("2 selected")).to_be_visible()
+    # Into a folder, by the menu of the selection.
     here.get_by_role("button", name="Move", exact=True).click()
     here.get_by_role("menu", name="Move to folder").get_by_role("menuitemradio", name="Drawer").click()
     here.get_by_role("navigation").get_by_text("Drawer", exact=True).click()
@@ -244,14 +285,8 @@ def test_older_chats_come_as_the_list_is_scrolled_and_none_comes_twice(desk: Des
     expect(links.first).to_be_visible()
     assert links.count() < OLDER - 50
     last = chats(here).get_by_role("link", name=f"Older chat {OLDER - 1}", exact=True)
-    # The wheel, since what asks for more goes as it comes into sight.
     chats(here).get_by_role("link", name="Older chat 1", exact=True).hover()
-    for _ in range(200):
-        if last.count():
-            break
-        here.mouse.wheel(0, 4000)
-        here.wait_for_timeout(50)
-        expect(here.locator("#history .more:not(.htmx-request)").or_(last).first).to_be_attached()
+    scroll_to(here, last)
     # One of the oldest is pinned: it stands above now, and no longer below.
     last.hover()
     here.get_by_role("button", name=f"Options for Older chat {OLDER - 1}", exact=True).click()
@@ -262,8 +297,9 @@ def test_older_chats_come_as_the_list_is_scrolled_and_none_comes_twice(desk: Des
     choose(here, f"Older chat {OLDER - 1}", "Unpin")
     expect(section(here, "Pinned").or_(section(here, "Today")).first).not_to_contain_text("Older chat")
     chats(here).get_by_role("link", name="Older chat 100", exact=True).hover()
-    here.mouse.wheel(0, 9000)
-    expect(here.locator("#history .older").get_by_role("link", name=f"Older chat {OLDER - 1}")).to_have_count(1)
+    again = here.locator("#history .older").get_by_role("link", name=f"Older chat {OLDER - 1}")
+    scroll_to(here, again)
+    expect(again).to_have_count(1)
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -37,6 +37,9 @@ export class Drafts {
   #host;
   /* Of temporary chats, by kind and id. */
   #fleeting = /** @type {Map<string, any>} */ (new Map());
+  /* What is typed and not on the disk yet, by path: one after the other is written, and of each the newest. */
+  #typed = /** @type {Map<string, string>} */ (new Map());
+  #writing = /** @type {Promise<void> | null} */ (null);
 
   /**
    * @param {CryptoKey} key
@@ -96,9 +99,29 @@ export class Drafts {
    * @param {string} text
    */
   async keepTyped(path, text) {
-    if (isTemporary(path)) this.#fleeting.set(`${TYPED}/${path}`, text);
-    else if (text) await this.#put(TYPED, path, Date.now(), { text });
-    else await transact(PLACE, "readwrite", (store) => store.delete([this.#host, TYPED, path]));
+    if (isTemporary(path)) {
+      this.#fleeting.set(`${TYPED}/${path}`, text);
+      return;
+    }
+    this.#typed.set(path, text);
+    this.#writing ??= this.#write().finally(() => (this.#writing = null));
+    await this.#writing;
+  }
+
+  /* To seal a text takes longer than to forget it: at the same time, what was sent would come back. */
+  async #write() {
+    const failed = [];
+    for (let next = first(this.#typed); next; next = first(this.#typed)) {
+      const [path, text] = next;
+      try {
+        if (text) await this.#put(TYPED, path, Date.now(), { text });
+        else await transact(PLACE, "readwrite", (store) => store.delete([this.#host, TYPED, path]));
+      } catch (error) {
+        failed.push(error);
+      }
+      if (this.#typed.get(path) === text) this.#typed.delete(path);
+    }
+    if (failed.length) throw failed[0];
   }
 
   /**
@@ -108,6 +131,8 @@ export class Drafts {
    */
   async typed(path) {
     if (isTemporary(path)) return this.#fleeting.get(`${TYPED}/${path}`) ?? "";
+    const newest = this.#typed.get(path);
+    if (newest !== undefined) return newest;
     const record = await transact(PLACE, "readonly", (store) => store.get([this.#host, TYPED, path]));
     if (!record || Date.now() - record.at > TYPED_MS) return "";
     return (await this.#open(record))?.text ?? "";
@@ -139,4 +164,12 @@ export class Drafts {
   #bound(kind, id) {
     return utf8(`${kind}/${this.#host}/${id}`);
   }
+}
+
+/**
+ * @param {Map<string, string>} map
+ * @returns {[string, string] | undefined}
+ */
+function first(map) {
+  return map.entries().next().value;
 }

@@ -32,7 +32,9 @@ class Frame {
         resolve(port1);
       };
     });
-    this.here.catch(() => {});
+    /** Whether it never came. */
+    this.isLost = false;
+    this.here.catch(() => (this.isLost = true));
     element.addEventListener("load", () => {
       this.#loads += 1;
       // It has no origin that could be named here; where it may be at all, our own policy says.
@@ -64,6 +66,11 @@ export class Frames {
 
   /** Have the next one loaded. */
   prepare() {
+    if (this.#next?.isLost) {
+      // The network was gone when it was fetched; by now it may be there again.
+      this.#next.element.remove();
+      this.#next = null;
+    }
     this.#next ??= this.#made();
   }
 

@@ -106,8 +106,8 @@
 
   document.addEventListener("htmx:after:swap", draw);
 
-  /* It is done: what was selected is not any more. */
-  document.addEventListener("lerix:chats", () => {
-    if (isOn()) turn(false);
+  /* It is done: what was selected is not any more. Word of other chats, of an Undo before it say, leaves it as it is. */
+  document.addEventListener("lerix:chats", (event) => {
+    if (isOn() && event.detail.chats.some((chat) => selected.has(chat))) turn(false);
   });
 })();

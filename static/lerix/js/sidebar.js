@@ -180,9 +180,11 @@
     closeMenu(!chat);
     if (chat) rename(chat);
   });
+  /* The menu stands beside its button. An answer that grows scrolls too, and moves nothing here. */
   for (const kind of ["scroll", "resize"]) {
-    addEventListener(kind, (event) => {
-      if (menuButton() && !(event.target.closest && event.target.closest("#chat-menu"))) closeMenu(false);
+    addEventListener(kind, ({ target }) => {
+      const button = menuButton();
+      if (button && (target === window || target.contains(button))) closeMenu(false);
     }, true);
   }
 

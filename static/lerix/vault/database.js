@@ -16,7 +16,8 @@ const PATIENCE_MS = 8_000;
 
 /**
  * Do something in one transaction, and give the result of its request once it is on the disk. Throws what the browser
- * says, as a DOMException: TimeoutError where it does not answer, and then nothing was done.
+ * says, as a DOMException: TimeoutError where it does not answer; then nothing was done, or it is on its
+ * way to the disk.
  * @template Result
  * @param {Place} place
  * @param {IDBTransactionMode} mode
@@ -31,7 +32,11 @@ export async function transact(place, mode, work) {
       const request = work(transaction.objectStore(place.store));
       const late = setTimeout(() => {
         reject(noAnswer());
-        transaction.abort();
+        try {
+          transaction.abort();
+        } catch {
+          // on its way to the disk already
+        }
       }, PATIENCE_MS);
       transaction.oncomplete = () => {
         clearTimeout(late);
