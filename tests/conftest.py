@@ -161,6 +161,7 @@ async def _to_the_end(test: Callable[..., Awaitable[None]], arguments: dict[str,
         await test(**arguments)
     finally:
         async with asyncio.timeout(60):
+            await asyncio.sleep(0)
             while left := _left_to_do():
                 for task in left - generate._storing:
                     task.cancel()

@@ -10,6 +10,13 @@ from tests.browser.conftest import Desk
 
 PASSWORD, SECOND, THIRD = "quiet harbour lantern moss", "copper violin under snow", "seven slow ferries north"
 KEY = re.compile(r"LRX1(?:-[0-9A-HJKMNP-TV-Z]{4}){9}")
+#: Notes what a button is called from now on: a word that stands there for a second may be missed.
+LABELS = """button => {
+    const labels = [];
+    new MutationObserver(() => labels.push(button.innerText.trim()))
+        .observe(button, {subtree: true, childList: true, characterData: true});
+    return labels;
+}"""
 
 
 def account(page: Page, desk: Desk, path: str = "") -> None:
@@ -43,20 +50,27 @@ def confirm(page: Page, code: str = "") -> None:
 
 def copy_key(page: Page) -> str:
     """Read the recovery key off its page, and go on to typing parts of it again."""
-    found = KEY.search(page.locator("#recovery-key").inner_text())
-    assert found is not None
+    place = page.locator("#recovery-key")
+    expect(place).to_have_text(KEY)
+    key = place.inner_text()
     page.get_by_role("link", name="I have kept it").click()
-    return found[0]
+    expect(groups(page)).to_have_count(3)
+    return key
+
+
+def groups(page: Page) -> Locator:
+    """The fields for parts of the recovery key."""
+    return page.get_by_role("textbox", name=re.compile("^Group"))
 
 
 def retype(page: Page, key: str, button: str) -> None:
     """Type the groups that are asked for, and finish."""
-    groups = key.split("-")
-    fields = page.get_by_role("textbox", name=re.compile("^Group")).all()
-    assert len(fields) == 3
-    for field in fields:
+    parts = key.split("-")
+    fields = groups(page)
+    expect(fields).to_have_count(3)
+    for field in fields.all():
         number = int((field.get_attribute("name") or "").removeprefix("group-"))
-        field.fill(groups[number].lower())
+        field.fill(parts[number].lower())
     page.get_by_role("button", name=button).click()
 
 

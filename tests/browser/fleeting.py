@@ -13,7 +13,7 @@ import django
 from lerix_web import cli
 
 #: Seconds after which a temporary chat is gone that was left.
-LEFT = 8.0
+LEFT = 16.0
 WRITES = os.O_WRONLY | os.O_RDWR
 
 

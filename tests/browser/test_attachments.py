@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Error, Locator, Page, expect
 
 from tests.browser.conftest import Desk, answers, picture, send
+from tests.browser.test_temporary import until
 from tests.chat import files
 from tests.upstream import RESPONSES, Upstream
 from tests.upstream.catalogue import ENTRIES
@@ -106,8 +107,7 @@ def test_files_are_picked_sent_shown_and_opened_large(chat: Page, up: Upstream, 
 
     mine = chat.get_by_role("article", name="You")
     small = mine.get_by_role("img", name="photo.jpg")
-    expect(small).to_have_js_property("complete", value=True)
-    assert small.evaluate("image => image.naturalWidth > 100")
+    until(lambda: bool(small.evaluate("image => image.complete && image.naturalWidth > 100")))
     mine.get_by_role("button", name="Open photo.jpg").click()
     dialog = chat.get_by_role("dialog", name="File")
     expect(dialog.get_by_role("heading", name="photo.jpg")).to_be_visible()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -172,11 +173,24 @@ def test_a_file_that_is_written_in_two_steps_never_flashes_an_error(
         }"""
     )
     whole = (codex_home / "auth.json").read_bytes()
-    for _ in range(3):
+    quick = 0
+    for _ in range(50):
+        began = time.monotonic()
         (codex_home / "auth.json").write_bytes(b"")
         (codex_home / "auth.json").write_bytes(whole)
+        took = time.monotonic() - began
         page.wait_for_timeout(400)
-    assert not [text for text in page.evaluate("window.seen") if "Connected" not in text]
+        # Where this process was stopped in between, the file was rightly told of.
+        if took < 0.2:
+            quick += 1
+            assert not [text for text in page.evaluate("window.seen") if "Connected" not in text]
+        else:
+            page.wait_for_timeout(2_000)
+            expect(card(page).get_by_text("Connected", exact=True)).to_be_visible()
+            page.evaluate("window.seen.length = 0")
+        if quick == 3:
+            break
+    assert quick == 3
 
 
 def test_the_models_dialog_searches_switches_and_refreshes(desk: Desk, up: Upstream, codex_home: Path) -> None:
@@ -218,10 +232,11 @@ def test_a_codex_program_that_is_missing_is_said_and_noticed_when_it_comes(desk:
 
 
 def test_an_expired_session_without_a_refresh_token_asks_for_a_new_sign_in(
-    desk: Desk, up: Upstream, codex_home: Path
+    desk: Desk, up: Upstream, codex_home: Path, tmp_path: Path
 ) -> None:
-    up.sign_in(codex_home, expires_in=-60)
-    content = json.loads((codex_home / "auth.json").read_text())
+    # Elsewhere, for one with such a token would be renewed as soon as it is seen.
+    up.sign_in(tmp_path, expires_in=-60)
+    content = json.loads((tmp_path / "auth.json").read_text())
     content["tokens"]["refresh_token"] = ""
     (codex_home / "auth.json").write_text(json.dumps(content))
     page = open_connections(desk)

@@ -178,6 +178,7 @@ def test_a_message_is_deleted_with_what_follows_and_comes_back(page: Page) -> No
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_role("article")).to_have_count(4)
     expect(you(page).last).to_contain_text("Second")
+    expect(page.get_by_role("button", name="Undo")).to_have_count(0)
     # By the keyboard alone.
     you(page).last.get_by_role("button", name="Delete message").press("Enter")
     expect(page.get_by_role("button", name="Undo")).to_be_focused()

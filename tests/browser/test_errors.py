@@ -82,18 +82,20 @@ def test_what_came_before_a_cut_stays_and_is_not_asked_for_twice(page: Page, up:
 
 
 def test_a_usage_limit_says_until_when_and_sends_nothing_more(page: Page, desk: Desk, up: Upstream) -> None:
-    up.fail(RESPONSES, faults.usage_limit(resets_in=10), times=1)
+    up.fail(RESPONSES, faults.usage_limit(resets_in=15), times=1)
     send(page, "Over the limit")
     notice = page.get_by_role("group", name="What went wrong")
     expect(notice).to_contain_text("Try again after")
     expect(page.locator("#composer-note")).to_contain_text("limit")
     asked = len(up.to(RESPONSES))
-    notice.get_by_role("button", name="Retry").click()
+    with page.expect_response("**/retry/"):
+        notice.get_by_role("button", name="Retry").click()
     expect(notice).to_be_visible()
     assert len(up.to(RESPONSES)) == asked
     picture(page, "limit")
-    expect(page.locator("#composer-note")).to_be_empty(timeout=30_000)
+    expect(page.locator("#composer-note")).to_be_empty()
     notice.get_by_role("button", name="Retry").click()
+    expect(notice).to_be_hidden()
     answers(page)(1)
 
 
@@ -109,6 +111,7 @@ def test_a_session_refused_for_good_asks_for_a_new_sign_in_and_recovers_by_itsel
     up.sign_in(codex_home)  # type: ignore[arg-type]
     expect(page.locator("#composer-note")).to_be_empty()
     notice.get_by_role("button", name="Retry").click()
+    expect(notice).to_be_hidden()
     answers(page)(1)
 
 

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.browser.accounts import LABELS
 from tests.browser.conftest import Desk, answers, send
+from tests.browser.test_temporary import until
 from tests.upstream import RESPONSES, Reply, Upstream, faults
 
 pytestmark = pytest.mark.usefixtures("models_on")
@@ -79,6 +81,7 @@ def test_whoever_goes_elsewhere_while_a_new_chat_is_made_stays_there(page: Page)
 
     send(page, "Another chat")
     answers(page)(1)
+    expect(page).to_have_url(re.compile("/chats/"))
     other = page.url
     page.get_by_role("navigation", name="Chats").get_by_role("link", name="New chat").click()
     expect(page.get_by_role("article")).to_have_count(0)
@@ -143,6 +146,7 @@ def test_a_second_tab_shows_the_answer_as_it_comes(page: Page, desk: Desk, up: U
     up.reply("Ready")
     send(page, "Prepare")
     answers(page)(1)
+    expect(page).to_have_url(re.compile("/chats/"))
     other = desk.watched(page.context.new_page())
     other.goto(page.url)
     expect(other.get_by_role("article")).to_have_count(2)
@@ -172,6 +176,7 @@ def test_the_model_menu_chooses_by_keyboard_and_remembers(page: Page, up: Upstre
     expect(page.locator("#model-now")).to_contain_text("GPT-5.5 · Codex auth")
     button.press("ArrowDown")
     page.keyboard.type("high")
+    expect(menu.get_by_role("menuitemradio", name="High", exact=True)).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#model-now")).to_contain_text("GPT-5.5 · Codex auth · high")
     button.press("Enter")
@@ -196,14 +201,12 @@ def test_code_and_messages_can_be_copied(desk: Desk, up: Upstream) -> None:
     up.reply("Some **bold**\n\n```python\nx = 1 < 2\n```\n")
     send(page, "Code please")
     answers(page)(1)
+    labels = page.get_by_role("button", name="Copy code").evaluate_handle(LABELS)
     page.get_by_role("button", name="Copy code").click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    until(lambda: "Copied" in labels.json_value())
     assert page.evaluate("navigator.clipboard.readText()") == "x = 1 < 2\n"
     page.get_by_role("button", name="Copy message").click()
-    for _ in range(200):
-        if "bold" in page.evaluate("navigator.clipboard.readText()"):
-            break
-        page.wait_for_timeout(50)
+    until(lambda: "bold" in page.evaluate("navigator.clipboard.readText()"))
     assert page.evaluate("navigator.clipboard.readText()") == "Some **bold**\n\n```python\nx = 1 < 2\n```\n"
 
 

@@ -104,6 +104,17 @@ def trap() -> Iterator[Trap]:
 CLICKED: list[tuple[str, dict[str, str]]] = []
 
 
+def skeleton(page: Page, expected: Sequence[str] = ()) -> Sequence[str]:
+    """How the page is built, as soon as that is as expected, or else when nothing more is on its way."""
+    lines: Sequence[str] = ()
+    for _ in range(30):
+        before, lines = lines, page.evaluate(SKELETON)
+        if lines == (expected or before):
+            break
+        page.wait_for_timeout(500)
+    return lines
+
+
 @dataclass
 class Guarded:
     """A page that is watched for whatever hostile text could do beyond its own place."""
@@ -140,7 +151,7 @@ class Guarded:
         assert self.page.evaluate("document.title") == self.page.title()
         assert "Stolen" not in self.page.title()
         if self.plain:
-            assert self.page.evaluate(SKELETON) == self.plain
+            assert skeleton(self.page, self.plain) == self.plain
         assert not self.happened
         assert self.trap.silent or self.trap.requests == CLICKED
 
@@ -157,19 +168,20 @@ class Guarded:
 
 
 @pytest.fixture(scope="module")
-def plain_page() -> dict[str, list[str]]:
+def plain_page() -> dict[str, Sequence[str]]:
     """How the page is built around a harmless answer; filled by the first test that needs it."""
     return {}
 
 
 @pytest.fixture
-def guarded(page: Page, up: Upstream, trap: Trap, plain_page: dict[str, list[str]]) -> Guarded:
+def guarded(page: Page, up: Upstream, trap: Trap, plain_page: dict[str, Sequence[str]]) -> Guarded:
     if not plain_page:
         up.reply(Reply("Harmless.", reasoning="Thinking."))
         send(page, "Question")
         answers(page)(1)
         expect(page.get_by_role("button", name="Send")).to_be_visible()
-        plain_page["all"] = page.evaluate(SKELETON)
+        page.reload()
+        plain_page["all"] = skeleton(page)
         page.goto("/".join(page.url.split("/")[:3]))
     return Guarded(page, trap, plain=plain_page["all"])
 
@@ -201,7 +213,9 @@ def test_a_hostile_answer_and_its_reasoning_are_only_text(
 def test_markup_arrives_as_the_letters_it_was_written_in(guarded: Guarded, up: Upstream, trap: Trap) -> None:
     text = joined(TAGS[:30], trap.host)
     ask(guarded, up, Reply(chunks=cut_up(text, 5)))
-    shown = guarded.page.locator("article.message-assistant .body").last.inner_text()
+    body = guarded.page.locator("article.message-assistant .body").last
+    expect(body).to_contain_text("The end of it all.")
+    shown = body.inner_text()
     for sample in ("<script>alert(1); fetch(", "<iframe src=http://", "<base href=", "</style>", "ontoggle=alert(1)"):
         assert sample in shown
     guarded.is_unharmed()
@@ -243,7 +257,7 @@ def test_a_huge_answer_is_shown_and_leaves_the_page_usable(
     text = text.replace("TRAP", trap.host)
     up.reply(Reply(chunks=[text[at : at + 2_000] for at in range(0, len(text), 2_000)]))
     send(guarded.page, "Question")
-    expect(guarded.page.locator("article.message-assistant[aria-busy=false]")).to_have_count(1, timeout=60_000)
+    expect(guarded.page.locator("article.message-assistant[aria-busy=false]")).to_have_count(1, timeout=120_000)
     expect(guarded.page.locator("article.message-assistant .body").last).to_contain_text("The end of it all.")
     guarded.is_unharmed()
     send(guarded.page, "And now?")
@@ -317,6 +331,7 @@ def test_a_hostile_catalogue_is_only_text_in_dialog_menu_and_chat(
         page.get_by_role("button", name="Edit models").click()
         dialog = page.get_by_role("dialog", name="Edit models")
         expect(dialog.get_by_role("switch")).not_to_have_count(0)
+        expect(dialog.get_by_role("searchbox", name="Search models")).to_be_focused()
         dialog.get_by_role("button", name="Refresh").click()
         expect(dialog.get_by_role("switch", name=name.split(" \u202e")[0])).to_be_visible()
         dialog.get_by_role("button", name="Close").click()

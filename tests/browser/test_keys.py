@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,9 +73,15 @@ def switch_on(page: Page, label: str, *names: str) -> None:
     dialog = page.get_by_role("dialog", name="Edit models")
     expect(dialog.get_by_text(f"API key · {label}")).to_be_visible()
     for name in names:
-        with page.expect_response(lambda response: response.url.endswith("/models/switch/")):
-            dialog.get_by_role("switch", name=name, exact=True).click()
+        switch(page, name)
     dialog.get_by_role("button", name="Close").click()
+
+
+def switch(page: Page, name: str) -> None:
+    """Press the switch of a model, and wait until it is kept."""
+    dialog = page.get_by_role("dialog", name="Edit models")
+    with page.expect_response(lambda response: response.url.endswith("/models/switch/")):
+        dialog.get_by_role("switch", name=name, exact=True).click()
 
 
 def choose_access(page: Page, label: str) -> None:
@@ -112,9 +120,11 @@ def test_a_key_is_checked_before_it_is_kept(page: Page, desk: Desk, up: Upstream
     expect(dialog.get_by_role("alert")).to_contain_text("could not be reached")
     up.go_online()
     # And a good one, with the blanks that come along when one copies. What takes a while shows that it goes on.
-    up.fail(PUBLIC_MODELS, faults.Late(2.5))
+    up.fail(PUBLIC_MODELS, faults.Late())
     enter(page, f"  {WORK}\n")
     expect(dialog.locator(".busy")).to_be_visible()
+    up.stalled.wait_held()
+    up.release()
     expect(dialog).to_be_hidden()
     expect(page.get_by_role("button", name="Add API key")).to_be_focused()
     expect(page.locator("#spoken")).to_have_text("Added Work. Choose its models with Edit models.")
@@ -129,8 +139,8 @@ def test_a_key_is_checked_before_it_is_kept(page: Page, desk: Desk, up: Upstream
     expect(card(page, "Work")).to_contain_text("sk-…work")
     assert WORK not in page.content()
     assert "planted" not in desk.lerix.stderr
-    for path in (tmp_path / "home").iterdir():
-        if path.is_file():
+    for path in filter(Path.is_file, (tmp_path / "home").iterdir()):
+        with contextlib.suppress(FileNotFoundError):  # some are deleted meanwhile
             assert b"planted" not in path.read_bytes(), path
             assert path.stat().st_mode & 0o077 == 0, path
 
@@ -157,14 +167,14 @@ def test_two_keys_and_codex_are_three_accesses_of_one_chat(
     expect(card(page, "Work")).to_contain_text("2 of 7 models in the composer")
     codex = page.get_by_role("region", name="Codex session auth")
     codex.get_by_role("button", name="Edit models").click()
-    page.get_by_role("dialog", name="Edit models").get_by_role("switch", name="GPT-6 Sol", exact=True).click()
+    switch(page, "GPT-6 Sol")
     page.get_by_role("dialog", name="Edit models").get_by_role("button", name="Close").click()
     page.get_by_role("link", name="Back to chat").click()
     page.get_by_role("button", name="Model", exact=True).click()
     accesses = page.get_by_role("group", name="Access").get_by_role("menuitemradio")
-    assert [each.get_attribute("aria-label") for each in accesses.all()] == [
-        "Codex auth", "API key · Work", "API key · Home",
-    ]  # fmt: skip
+    expect(accesses).to_have_count(3)
+    for number, label in enumerate(("Codex auth", "API key · Work", "API key · Home")):
+        expect(accesses.nth(number)).to_have_attribute("aria-label", label)
     picture(page, "keys-menu")
     page.keyboard.press("Escape")
     choose_access(page, "API key · Work")
@@ -261,6 +271,13 @@ def test_a_dialog_is_never_filled_by_what_another_card_asked_for(page: Page, des
     expect(page.locator("#toast")).to_be_hidden()
 
 
+def hold_removal(lerix: LerixProcess) -> None:
+    """Let what is removed be brought back for a minute more: on a busy machine the ten seconds are short."""
+    with contextlib.closing(sqlite3.connect(lerix.home / "lerix.sqlite3", timeout=30)) as database, database:
+        later = "strftime('%Y-%m-%d %H:%M:%f', removed_at, '+60 seconds')"
+        database.execute(f"UPDATE connections_apikey SET removed_at = {later} WHERE removed_at IS NOT NULL")
+
+
 def test_a_removed_key_can_be_brought_back_for_some_seconds(page: Page, desk: Desk, up: Upstream) -> None:
     add(page, "Work", WORK)
     add(page, "Home", HOME)
@@ -273,6 +290,7 @@ def test_a_removed_key_can_be_brought_back_for_some_seconds(page: Page, desk: De
     card(page, "Home").get_by_role("button", name="Remove").click()
     undo = page.get_by_role("button", name="Undo")
     expect(undo).to_be_focused()
+    hold_removal(desk.lerix)
     expect(page.locator("#keys")).to_contain_text("Removed Home sk-…home")
     # The chat falls back to what there is.
     expect(other.locator("#model-now")).to_contain_text("GPT-5.5 · API key · Work")
@@ -284,7 +302,8 @@ def test_a_removed_key_can_be_brought_back_for_some_seconds(page: Page, desk: De
     card(page, "Home").get_by_role("button", name="Remove").click()
     expect(undo).to_be_visible()
     healthy(page, "keys-removed")
-    expect(page.locator("#keys")).not_to_contain_text("Home", timeout=30_000)
+    expect(page.locator("#keys")).not_to_contain_text("Home", timeout=60_000)
+    expect(other.locator("#model-now")).to_contain_text("API key · Work")
     send(other, "It goes on with the other")
     answers(other)(2)
     assert up.to(PUBLIC_RESPONSES)[-1].headers["authorization"] == f"Bearer {WORK}"
@@ -309,10 +328,11 @@ def test_each_state_of_a_key_is_told_with_its_next_step(page: Page, desk: Desk, 
     picture(page, "keys-no-credit")
     card(page, "Work").get_by_role("button", name="Check again").click()
     expect(card(page, "Work").get_by_text("Ready", exact=True)).to_be_visible()
-    up.fail(PUBLIC_RESPONSES, faults.rate_limit(6))
+    up.fail(PUBLIC_RESPONSES, faults.rate_limit(10))
     notice.get_by_role("button", name="Retry").click()
     expect(card(page, "Work").get_by_text("Limit until")).to_be_visible()
-    expect(card(page, "Work").get_by_text("Ready", exact=True)).to_be_visible()
+    expect(notice).not_to_contain_text("no credit left")
+    expect(card(page, "Work").get_by_text("Ready", exact=True)).to_be_visible(timeout=60_000)
     up.drop_api_key(WORK)
     notice.get_by_role("button", name="Retry").click()
     expect(notice).to_contain_text("OpenAI no longer accepts this API key. Your message is kept. Replace the key")

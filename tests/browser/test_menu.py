@@ -63,8 +63,10 @@ def test_news_go_into_an_open_menu_and_leave_it_open_with_its_focus(page: Page, 
     page.keyboard.press("Escape")
     is_closed(page)
     expect(button(page)).to_be_focused()
-    # It opens and chooses as before.
+    # It opens, finds and chooses as before. One letter: those that are typed too slowly are no word.
     button(page).click()
+    page.keyboard.press("5")
+    expect(item(page, "GPT-5.5")).to_be_focused()
     item(page, "GPT-5.5").click()
     is_closed(page)
     expect(page.locator("#model-now")).to_contain_text("GPT-5.5")
@@ -74,7 +76,7 @@ def test_an_item_that_goes_leaves_its_focus_inside_the_open_menu(page: Page, lun
     luna(True)
     button(page).press("Enter")
     expect(item(page, LUNA)).to_be_visible()
-    page.keyboard.type("luna")
+    item(page, LUNA).focus()
     expect(item(page, LUNA)).to_be_focused()
     luna(False)
     expect(item(page, LUNA)).to_have_count(0)

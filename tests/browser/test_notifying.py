@@ -64,7 +64,8 @@ def age(lerix: LerixProcess, seconds: int) -> None:
     """Have the answer that runs begun so long ago."""
     begun = (datetime.now(UTC) - timedelta(seconds=seconds)).replace(tzinfo=None)
     with closing(sqlite3.connect(lerix.home / "lerix.sqlite3", timeout=30)) as database, database:
-        database.execute("UPDATE chat_message SET created = ? WHERE state = 'streaming'", [str(begun)])
+        done = database.execute("UPDATE chat_message SET created = ? WHERE state = 'streaming'", [str(begun)])
+        assert done.rowcount == 1
 
 
 @pytest.fixture(autouse=True)
@@ -144,11 +145,14 @@ def test_a_long_answer_is_told_of_where_nobody_looks_and_leads_to_its_chat(desk:
     assert notes(page) == []
     # The tab is hidden, and another shows another chat: told, once, and the click goes there.
     gate = up.gate()
-    asked(gate, "Another one", 90)
+    asked(gate, "Another one", 62)
     page.goto(desk.lerix.url)
     with page.expect_request("**/answers/done/*"):
         page.evaluate("hide(true)")
-    page.wait_for_timeout(2_000)  # until the server has heard it: an answer of another chat that ends before is past
+    # Until the server has heard it: an answer of another chat that ends before is past. It has when a later request of
+    # the same page, for a whole page, has been answered, and a little time has passed.
+    page.evaluate("fetch(location.href).then((answer) => answer.text())")
+    page.wait_for_timeout(2_000)
     gate.open()
     page.wait_for_function("() => window.notes.length === 1")
     title = page.get_by_role("link", name="A question about stars").first.inner_text()

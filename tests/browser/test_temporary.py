@@ -46,7 +46,7 @@ def holding(text: str, folder: Path, pid: int | None = None) -> list[str]:
     return [str(path) for path in disk.holding(found, text)]
 
 
-def until(test: Callable[[], bool], seconds: float = 30.0) -> None:
+def until(test: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait until something holds that no page shows."""
     end = time.monotonic() + seconds
     while not test():
@@ -138,6 +138,7 @@ def test_it_stays_through_a_reload_and_goes_with_its_last_tab(desk: Desk) -> Non
     expect(page.get_by_role("link", name="Temporary chat", exact=True)).to_have_attribute("aria-current", "true")
     send(page, "Only for now")
     answers(page)(1)
+    expect(page).to_have_url(re.compile("/chats/"))
     path = urlsplit(page.url).path
     other = page.context.new_page()
     other.goto(desk.lerix.url + path)
@@ -162,6 +163,7 @@ def test_a_temporary_chat_ends_when_another_takes_its_place(desk: Desk) -> None:
     page.get_by_role("link", name="Temporary chat", exact=True).click()
     send(page, "Only for now")
     answers(page)(1)
+    expect(page).to_have_url(re.compile("/chats/"))
     path = urlsplit(page.url).path
     page.get_by_role("link", name="An ordinary one").click()
     expect(page.get_by_role("article", name="You")).to_have_text("An ordinary one")

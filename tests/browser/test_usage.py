@@ -38,6 +38,7 @@ def test_from_80_per_cent_the_composer_mentions_it_and_a_restart_does_not_forget
     desk.lerix.restart()
     page = desk.page()
     expect(page.locator("#composer-note")).to_contain_text("84 % of the limit for 5 hours is used")
+    expect(page.locator("#model-now")).to_contain_text("GPT-6.1 Sol")
     up.set_usage(primary_percent=3, secondary_percent=34)
     send(page, "Hi")
     answers(page)(1)

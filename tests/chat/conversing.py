@@ -13,17 +13,27 @@ from chat.models import Chat, Message, Queued, Role
 from tests.chat.fakes import FakePath, Held
 from tests.connections.waiting import until
 
+#: Seconds for whole conversations, each step of which goes through several threads.
+LONG = 60.0
+
 
 async def at_rest() -> None:
     """Wait until no answer comes, nothing is being stored, and no title is made."""
 
-    async def quiet() -> bool:
+    def quiet() -> bool:
         here = asyncio.all_tasks()
         running = any(task.get_name().startswith("answer ") for task in here)
         # Of this loop: what an earlier test left behind never ends.
         return not (running or feeds.live or here & (generate._storing | generate._asides))
 
-    await until(quiet)
+    async def still_quiet() -> bool:
+        if not quiet():
+            return False
+        # An answer that has just ended begins what follows it in a callback, which may be due only now.
+        await asyncio.sleep(0)
+        return quiet()
+
+    await until(still_quiet, LONG)
 
 
 async def queue_empty(chat: Chat) -> None:
@@ -32,7 +42,7 @@ async def queue_empty(chat: Chat) -> None:
     async def empty() -> bool:
         return not await Queued.objects.filter(chat=chat, removed=None).aexists()
 
-    await until(empty)
+    await until(empty, LONG)
 
 
 async def ask(fake: FakePath, text: str, chat: Chat | None = None) -> Chat:

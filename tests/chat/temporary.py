@@ -12,6 +12,7 @@ from django.test import AsyncClient
 from chat.database import DISK
 from chat.feed import feeds
 from tests import disk
+from tests.chat.conversing import at_rest
 
 SECRET = "Quetzalcoatlus-zur-Nacht"
 
@@ -29,14 +30,14 @@ async def complete() -> None:
     """Wait for every answer that is coming."""
     tasks = [answer.task for answer in feeds.live.values() if answer.task]
     if tasks:
-        await asyncio.wait_for(asyncio.wait(tasks), 20)
+        await asyncio.wait_for(asyncio.wait(tasks), 60)
 
 
 async def begin(browser: AsyncClient, text: str = SECRET) -> uuid.UUID:
-    """Begin a temporary chat; return its id once its first answer is there."""
+    """Begin a temporary chat; return its id once its first answer is there, and all that follows from it done."""
     response = await browser.post("/chats/?temporary=1", {"text": text, "key": str(uuid.uuid4())})
     assert response.status_code == 200, response.content
-    await complete()
+    await at_rest()
     return uuid.UUID(response.headers["HX-Push-Url"].split("/")[2])
 
 

@@ -26,7 +26,7 @@ from connections.catalogue import Model
 from connections.responses import Ask, Document, Excerpt, Picture, RequestForm, build_request
 from connections.visitor import Visitor, visiting
 from tests.chat import files
-from tests.chat.conversing import queue_empty
+from tests.chat.conversing import at_rest
 from tests.chat.fakes import MODEL, FakePath, Held, KeepingPath, pleasant
 from tests.chat.tab import sentence
 from tests.chat.test_views import complete
@@ -213,8 +213,7 @@ async def test_a_queued_message_keeps_its_files(fake: FakePath, browser: AsyncCl
     fake.script = pleasant
     held.say("Done")
     held.end()
-    await queue_empty(chat)
-    await complete()
+    await at_rest()
     assert "Later" in str(fake.asked[-1].turns[-1].files)
 
 

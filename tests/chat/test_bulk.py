@@ -114,7 +114,7 @@ async def test_a_deleted_chat_takes_no_message_and_none_of_its_parts_can_be_had(
 ) -> None:
     await browser.post("/chats/", {"text": "One", "key": str(uuid.uuid4())})
     if tasks := [answer.task for answer in feeds.live.values() if answer.task]:
-        await asyncio.wait_for(asyncio.wait(tasks), 20)
+        await asyncio.wait_for(asyncio.wait(tasks), 60)
     chat = await Chat.objects.aget()
     answer = await Message.objects.aget(role="assistant")
     await post(browser, "delete", [str(chat.pk)])
@@ -141,7 +141,7 @@ async def test_deleting_stops_the_answer_that_is_coming_and_keeps_what_came(
             bell.clear()
             await bell.wait()
     await post(browser, "delete", [str(live.message.chat_id)])
-    await asyncio.wait_for(asyncio.wait([live.task]), 20)
+    await asyncio.wait_for(asyncio.wait([live.task]), 60)
     await post(browser, "restore", [str(live.message.chat_id)])
     answer = await Message.objects.aget(role="assistant")
     assert (answer.state, answer.text) == (State.STOPPED, "What came")
@@ -190,7 +190,7 @@ async def test_what_was_queued_in_a_deleted_chat_is_sent_when_it_is_brought_back
 ) -> None:
     await browser.post("/chats/", {"text": "One", "key": str(uuid.uuid4())})
     if tasks := [answer.task for answer in feeds.live.values() if answer.task]:
-        await asyncio.wait_for(asyncio.wait(tasks), 20)
+        await asyncio.wait_for(asyncio.wait(tasks), 60)
     chat = await Chat.objects.aget()
     await post(browser, "delete", [str(chat.pk)])
     choice = {"access": "fake", "model": "gpt-test", "effort": "low"}

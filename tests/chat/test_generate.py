@@ -35,7 +35,7 @@ async def ended(answer: Message) -> Message:
     """Wait until an answer is final."""
     if live := feeds.live.get(answer.pk):
         assert live.task is not None
-        await asyncio.wait_for(asyncio.wait([live.task]), 20)
+        await asyncio.wait_for(asyncio.wait([live.task]), 60)
     return await Message.objects.select_related("chat").aget(pk=answer.pk)
 
 

@@ -33,7 +33,7 @@ async def send(browser: AsyncClient, path: str, **fields: str) -> str:
     assert response.status_code == 200, unquote(response.headers["X-Lerix-Sentence"])
     tasks = [answer.task for answer in feeds.live.values() if answer.task]
     if tasks:
-        await asyncio.wait_for(asyncio.wait(tasks), 20)
+        await asyncio.wait_for(asyncio.wait(tasks), 60)
     return response.headers.get("HX-Push-Url", "")
 
 

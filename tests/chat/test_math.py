@@ -211,15 +211,15 @@ def test_any_formula_is_one_well_formed_element(tex: str) -> None:
     ],
 )
 def test_a_formula_made_to_be_slow_deep_or_endless_is_shown_all_the_same(tex: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     html = mathml(tex, display=True)
     # Not a measurement: what is meant takes minutes, or never ends.
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
     assert len(html) < 60 * LONGEST
 
 
 def test_many_dollar_signs_cost_no_more_than_their_number() -> None:
-    began = time.monotonic()
+    began = time.process_time()
     for text in (
         "$" * 20_000,
         "$a" * 10_000,
@@ -229,7 +229,7 @@ def test_many_dollar_signs_cost_no_more_than_their_number() -> None:
         "\\begin{align}\n" * 2_000,
     ):
         render(text)
-    assert time.monotonic() - began < 20
+    assert time.process_time() - began < 20
 
 
 def grown(text: str, size: int) -> tuple[list[str], BlockStream]:

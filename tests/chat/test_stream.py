@@ -17,6 +17,7 @@ from connections.push import ALIVE, WAITING, html
 from connections.status import NextStep, Status
 from tests.chat.fakes import FakePath, Held
 from tests.chat.tab import Tab
+from tests.connections.waiting import until
 
 TEXT = (
     "# Title\n\nSome **words** and [a link][r].\n\n```python\n" + "x = [1, 2]  # <tag>\n" * 250 + "```\n\n"
@@ -39,12 +40,8 @@ async def begin(path: FakePath) -> tuple[Chat, Held]:
 
 async def settle(held: Held) -> None:
     """Let the answer's task take what was said."""
-    for _ in range(1000):
-        if held.queue.empty():
-            await asyncio.sleep(0)
-            return
-        await asyncio.sleep(0.002)
-    raise AssertionError("the answer's task does not take what was said")
+    await until(held.queue.empty)
+    await asyncio.sleep(0)
 
 
 async def finish(chat: Chat, held: Held) -> None:
@@ -52,7 +49,7 @@ async def finish(chat: Chat, held: Held) -> None:
     assert live is not None
     assert live.task is not None
     held.end()
-    await asyncio.wait_for(asyncio.wait([live.task]), 20)
+    await asyncio.wait_for(asyncio.wait([live.task]), 60)
 
 
 @pytest.mark.parametrize("seed", range(12))

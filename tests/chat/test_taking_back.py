@@ -23,7 +23,7 @@ from connections.paths import paths
 from tests.chat.fakes import AWAY, MODEL, READY, FakePath, Held, KeepingPath
 from tests.chat.tab import Tab, sentence
 from tests.chat.test_generate import ended
-from tests.chat.test_waiting import following, is_in, losing, now, write
+from tests.chat.test_waiting import following, losing, now, write
 from tests.connections.waiting import until
 
 OUTLOOK = "Your message is kept. It is sent as soon as Anna's Mac is back."
@@ -126,12 +126,13 @@ async def test_open_pages_hear_each_change_and_then_the_answer(mac: KeepingPath)
     assert "Lerix was closed on Anna&#x27;s Mac." in html
     async with following():
         mac.be(READY)
-        await is_in(answer, State.STREAMING)
+        # The row says so a moment before pages can hear of it.
+        await until(lambda: answer.pk in feeds.live)
         await tab.look()
         assert tab.bodies[f"m{answer.pk}-body"].busy == "true"
         held.say("Here I am")
         held.end()
-        await is_in(answer, State.COMPLETE)
+        assert (await ended(answer)).state == State.COMPLETE
         await tab.look()
     body = tab.bodies[f"m{answer.pk}-body"]
     assert (body.html, body.busy, tab.users) == ("<p>Here I am</p>\n", "false", 1)
@@ -154,7 +155,7 @@ async def test_a_page_shows_the_truth_of_an_answer_that_goes_back_to_waiting(mac
     mac.script = held = Held()
     async with following():
         mac.be(READY)
-        await is_in(answer, State.STREAMING)
+        await until(lambda: answer.pk in feeds.live)
         if looks & 4:
             await tab.look()
             assert tab.bodies[f"m{answer.pk}-body"].busy == "true"
@@ -163,7 +164,7 @@ async def test_a_page_shows_the_truth_of_an_answer_that_goes_back_to_waiting(mac
         await tab.look()
         assert "In the end" in tab.bodies[f"m{answer.pk}-body"].html
         held.end()
-        await is_in(answer, State.COMPLETE)
+        assert (await ended(answer)).state == State.COMPLETE
         await tab.look()
     assert tab.bodies[f"m{answer.pk}-body"].html == "<p>In the end</p>\n"
 

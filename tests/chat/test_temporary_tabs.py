@@ -72,8 +72,9 @@ async def test_it_goes_with_its_last_tab_and_takes_everything_with_it(
 
 
 async def test_an_answer_that_comes_is_stopped_with_its_chat(
-    fake: FakePath, browser: AsyncClient, clock: Clock
+    fake: FakePath, browser: AsyncClient, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(ending, "PATIENCE", 60.0)  # one look is enough, however slow the machine
     fake.script = held = Held()
     response = await browser.post("/chats/?temporary=1", {"text": SECRET, "key": str(uuid.uuid4())})
     chat_id = uuid.UUID(response.headers["HX-Push-Url"].split("/")[2])

@@ -23,7 +23,7 @@ async def complete() -> None:
     """Wait for every answer that is coming."""
     tasks = [answer.task for answer in feeds.live.values() if answer.task]
     if tasks:
-        await asyncio.wait_for(asyncio.wait(tasks), 20)
+        await asyncio.wait_for(asyncio.wait(tasks), 60)
 
 
 async def test_the_first_message_begins_a_chat_and_shows_it(fake: FakePath, browser: AsyncClient) -> None:

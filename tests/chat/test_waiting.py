@@ -127,7 +127,7 @@ async def test_a_path_that_becomes_ready_while_a_message_is_stored_is_not_missed
     def comes_back_first(*arguments: object) -> object:
         loop.call_soon_threadsafe(mac.be, READY)
         loop.call_soon_threadsafe(heard.set)
-        asyncio.run_coroutine_threadsafe(quiet(), loop).result(5)
+        asyncio.run_coroutine_threadsafe(quiet(), loop).result(60)
         return store(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(generate, "store_turn", comes_back_first)
@@ -236,7 +236,10 @@ async def test_an_end_in_the_middle_of_the_beginning_leaves_it_waiting_or_begun(
     assert (state, len(mac.asked)) in [(State.WAITING, 0), (State.COMPLETE, 1)]
 
 
-async def test_what_is_lost_before_anything_is_sent_waits_again_until_the_path_is_ready_anew(mac: KeepingPath) -> None:
+async def test_what_is_lost_before_anything_is_sent_waits_again_until_the_path_is_ready_anew(
+    mac: KeepingPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "FIRST_PAUSE", waiting.LONGEST_PAUSE)  # no pause ends by itself here
     mac.state = READY
     mac.script = losing(times=1)  # type: ignore[assignment]
     async with following():

@@ -62,11 +62,11 @@ class SilentKeyring(MemoryKeyring):
 
     def get_password(self, service: str, username: str) -> str | None:
         self.asked += 1
-        self.may_answer.wait(10)
+        self.may_answer.wait(60)
         return super().get_password(service, username)
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        self.may_answer.wait(10)
+        self.may_answer.wait(60)
         super().set_password(service, username, password)
 
 

@@ -26,8 +26,8 @@ from tests.connections import fake_app_server as fake
 from tests.connections.far import ALICE, BOB, Far, access_token, codex, collect, sign_in, stream, write
 from tests.connections.far import COMPLETED as DONE
 
-QUICK = Timing(start=10, answer=0.4, stop=0.3, pause=10)
-PATIENT = Timing(start=10, answer=10, stop=1, pause=10)
+QUICK = Timing(start=30, answer=0.4, stop=0.3, pause=10)
+PATIENT = Timing(start=30, answer=30, stop=1, pause=10)
 
 
 def server(folder: Path, timing: Timing = PATIENT, **options: Any) -> AppServer:
@@ -176,7 +176,7 @@ async def test_a_program_that_starts_and_says_nothing_is_given_up(tmp_path: Path
 async def test_a_program_that_is_no_app_server_is_not_started(tmp_path: Path, mode: str | None) -> None:
     if mode is not None:
         fake.install(tmp_path, mode)
-    async with aclosing(server(tmp_path, Timing(start=1, stop=0.3))) as app:
+    async with aclosing(server(tmp_path, Timing(start=30, stop=0.3))) as app:
         with pytest.raises(NotStarted):
             await app.call("x")
         assert app.pid is None
@@ -221,7 +221,7 @@ def test_the_child_ends_when_lerix_is_killed(tmp_path: Path) -> None:
         pid = int(process.stdout.readline())
         assert alive(pid)
         process.kill()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while "end" not in fake.log(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert "end" in fake.log(tmp_path)

@@ -210,8 +210,8 @@ def test_a_renewal_is_completed_whatever_ends_lerix(cli: RealCli, how: str) -> N
     time.sleep(1.5)  # the CLI has been told to end, and goes on waiting for the answer
     up.release()
     request = up.to(TOKEN)[-1]
-    up.wait_outcome(request, 10)
-    for _ in range(100):
+    up.wait_outcome(request, 30)
+    for _ in range(600):
         if cli.stored()["refresh_token"] == account.refresh_token:
             break
         time.sleep(0.05)

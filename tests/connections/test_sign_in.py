@@ -115,9 +115,9 @@ async def test_the_real_cli_signs_in_through_the_browser(tmp_path: Path) -> None
         async with closing(app_server_for(lambda: program, tmp_path, *urls, "Lerix")) as server:
             sign_in = SignIn(server, up.url)
             address = await sign_in.begin()
-            async with httpx.AsyncClient(trust_env=False, follow_redirects=True) as browser:
+            async with httpx.AsyncClient(trust_env=False, follow_redirects=True, timeout=30) as browser:
                 assert (await browser.get(address)).status_code == 200
-            for _ in range(100):
+            for _ in range(300):
                 if sign_in.address is None:
                     break
                 await asyncio.sleep(0.1)

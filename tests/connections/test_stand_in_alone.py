@@ -21,7 +21,10 @@ def ask(client: httpx.Client, account: Account, **changes: Any) -> httpx.Respons
 
 
 def test_a_message_can_choose_its_answer(tmp_path: Path) -> None:
-    with Upstream(keywords=True) as up, httpx.Client(base_url=up.url, trust_env=False, verify=False) as client:
+    with (
+        Upstream(keywords=True) as up,
+        httpx.Client(base_url=up.url, trust_env=False, verify=False, timeout=30) as client,
+    ):
         ada = up.sign_in(tmp_path)
 
         def say(text: str) -> httpx.Response:
@@ -82,7 +85,7 @@ def test_the_stand_in_runs_by_itself(tmp_path: Path) -> None:
             if "Requests:" in line:
                 break
         program.terminate()
-        assert program.wait(5) == 0
+        assert program.wait(30) == 0
     assert f"CODEX_HOME={tmp_path / 'home'} LERIX_CODEX_BASE_URL=http://127.0.0.1:" in said
     assert "python3 manage.py serve" in said
     assert "fault:" in said
@@ -102,7 +105,7 @@ def test_it_speaks_https_when_given_a_certificate(tmp_path: Path) -> None:
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(tmp_path / "cert", tmp_path / "key")
     trusting = ssl.create_default_context(cafile=tmp_path / "cert")
-    with Upstream(tls=tls) as up, httpx.Client(base_url=up.url, trust_env=False, verify=trusting) as client:
+    with Upstream(tls=tls) as up, httpx.Client(base_url=up.url, trust_env=False, verify=trusting, timeout=30) as client:
         assert up.url.startswith("https://")
         up.reply("Sealed.")
         assert text_of(read_events(ask(client, up.sign_in(tmp_path)).text)) == "Sealed."

@@ -31,8 +31,11 @@ sys.exit(5)
 # Runs manage.py under an interpreter that claims another version, and other Python below it.
 PRETEND = """\
 import runpy
+import signal
 import sys
 
+# As at a terminal: whoever starts the tests in the background has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 version, sys._base_executable, sys.argv = sys.argv[1], sys.argv[2], sys.argv[3:]
 import fcntl, hashlib, pathlib, re, shutil, subprocess, importlib.util
 if version != "own":

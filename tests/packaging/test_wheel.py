@@ -112,7 +112,7 @@ def lerix(installed: Path, tmp_path: Path) -> list[str]:
 
 def run(command: list[str], folder: Path) -> str:
     """Run a command that must succeed, and return its output."""
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=150)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -1,10 +1,13 @@
 """Small ASGI applications, and Lerix's server around one of them in a process of its own.
 
 python -m tests.web.apps        prints "http://127.0.0.1:PORT" once it listens
+python -m tests.web.apps blind  does not look once a second whether an application has ended
 """
 
 import asyncio
 import json
+import signal
+import sys
 from typing import Any
 
 from lerix_web import server, sockets
@@ -15,6 +18,8 @@ CHUNKS = 3000
 
 #: What happened so far; GET /facts tells.
 facts: dict[str, Any] = {"produced": 0, "taken": 0, "cancelled": 0, "left": 0, "crashes": 0}
+#: GET /wake sets it: what the application at /slow waits for before it reads.
+woken = asyncio.Event()
 
 
 async def text(send: Send, content: str, status: int = 200) -> None:
@@ -92,6 +97,9 @@ async def http(scope: Scope, receive: Receive, send: Send) -> None:
         await fail_half_way(scope, receive, send)
     elif path == "/length":
         await echo_length(scope, receive, send)
+    elif path == "/wake":
+        woken.set()
+        await text(send, "")
     elif path == "/fail":
         raise ValueError("at once")
     else:
@@ -107,8 +115,7 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
             await send({"type": "websocket.send", "bytes": CHUNK})
             facts["produced"] += 1
     elif scope["path"] == "/slow":
-        await asyncio.sleep(2)
-        facts["woke"] = True
+        await woken.wait()
     while True:
         message: Message = await receive()
         if message["type"] == "websocket.disconnect":
@@ -152,7 +159,11 @@ async def shutdown() -> None:
 
 def main(app: Application = application) -> None:
     """Serve on a free port."""
+    # nohup would have it ignored, and a test sends it.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     listening = sockets.listen(0)
+    if "blind" in sys.argv:
+        server.Server.application_checker = lambda self: None
 
     async def ready() -> None:
         print(f"http://127.0.0.1:{listening[0].getsockname()[1]}", flush=True)

@@ -266,7 +266,7 @@ def test_columns_of_its_own_are_allowed() -> None:
 
 def test_the_guard_stands_before_the_admin_and_its_files_are_served() -> None:
     with LerixProcess() as lerix:
-        locked = httpx.get(f"{lerix.url}/admin/", headers=TYPED, trust_env=False)
+        locked = httpx.get(f"{lerix.url}/admin/", headers=TYPED, trust_env=False, timeout=30)
         assert locked.status_code == 403
         assert "Lerix is locked" in locked.text
         with lerix.client() as client:

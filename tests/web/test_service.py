@@ -368,11 +368,12 @@ def test_the_recorded_command_starts_lerix_in_an_empty_environment(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
     monkeypatch.setenv("FAKE_SERVICES", str(system.known))
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.setattr(instance, "SECONDS", 30.0)
     (system.known / "pretend").unlink()
     # A folder in the home folder that must not be taken for a part of Lerix.
     (home / "chat").mkdir()
     (home / "chat" / "__init__.py").write_text("raise SystemExit")
-    system.install(patience=30)
+    system.install(patience=60)
     pid = services.running(system.known)
     assert (instance.ask(system.here.folder, "ping") or {})["pid"] == pid
     assert system.status()[1]

@@ -140,10 +140,21 @@ def opened(path: Path, size: int) -> int:
 
 async def look_at(path: Path, descriptor: int) -> bool:
     """Return whether it goes on looking."""
-    watching = asyncio.create_task(log.keep_short(path, descriptor, seconds=60))
-    done, _ = await asyncio.wait({watching}, timeout=0.2)
-    watching.cancel()
-    return not done
+    pauses = asyncio.Event()
+
+    async def pause(seconds: float) -> None:
+        pauses.set()
+        await asyncio.Event().wait()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "sleep", pause)
+        watching = asyncio.create_task(log.keep_short(path, descriptor))
+        pausing = asyncio.create_task(pauses.wait())
+        done, left = await asyncio.wait({watching, pausing}, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        for task in left:
+            task.cancel()
+    assert done
+    return pausing in done
 
 
 async def test_a_long_log_is_cut_and_its_end_is_kept(tmp_path: Path) -> None:

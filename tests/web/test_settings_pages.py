@@ -5,6 +5,7 @@ import re
 import stat
 import tomllib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -111,6 +112,7 @@ async def test_about_asks_the_codex_cli_once_for_each_version(
 ) -> None:
     program, asked = _codex(tmp_path, "echo codex-cli 0.169.0"), tmp_path / "asked"
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(facts, "codex_version", partial(facts.codex_version, seconds=60.0))
     about._codex.clear()
     for _ in range(2):
         assert "<dt>Codex CLI</dt><dd>0.169.0</dd>" in await text(browser, "/settings/about/")

@@ -22,7 +22,8 @@ from typing import Any, Self
 NAMES = ("firefox-esr", "firefox")
 #: The key under which an element's id stands (W3C WebDriver, section 12).
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
-SECONDS = 30.0
+#: Only what fails waits so long.
+SECONDS = 60.0
 #: No page but ours, no updates, no reports; and every file of the profile in the test's own folder.
 PREFERENCES = {
     "app.update.disabledForTesting": True,
@@ -69,8 +70,8 @@ class Firefox:
 
     def __enter__(self) -> Self:
         self._profile.mkdir(parents=True)
-        port = _free_port()
-        wanted = {**PREFERENCES, "marionette.port": port}
+        # It takes a port that is free, and writes into a file which.
+        wanted = {**PREFERENCES, "marionette.port": 0}
         lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in wanted.items()]
         (self._profile / "user.js").write_text("\n".join(lines) + "\n")
         width, height = self._size
@@ -83,7 +84,7 @@ class Firefox:
             start_new_session=True,
         )
         try:
-            self._connect(port)
+            self._connect()
             self.command("WebDriver:NewSession", capabilities={"alwaysMatch": {"acceptInsecureCerts": False}})
         except BaseException:
             self._end()
@@ -107,14 +108,15 @@ class Firefox:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
-    def _connect(self, port: int) -> None:
+    def _connect(self) -> None:
         end = time.monotonic() + SECONDS
         while True:
             try:
+                port = int((self._profile / "MarionetteActivePort").read_text())
                 self._socket = socket.create_connection(("127.0.0.1", port), timeout=SECONDS)
                 self._read()  # who it is
                 return
-            except OSError:
+            except (OSError, ValueError):  # a file that is not there yet, or empty yet
                 if time.monotonic() > end:
                     raise
                 time.sleep(0.1)
@@ -200,9 +202,3 @@ class Firefox:
                     raise
             assert time.monotonic() < end, "it did not come in time"
             time.sleep(0.05)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

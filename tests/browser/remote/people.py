@@ -18,30 +18,38 @@ from relay.api.states import entries_from_json
 from tests.browser.accounts import KEY
 from tests.browser.conftest import NETWORK
 from tests.relay.broker.desk import NEW_PASSWORD, PASSWORD, Desk
+from tests.relay.proof.computers import until
 from tests.serving import BrokerProcess
 
+#: Seconds for an answer: only what fails waits so long.
+LONGEST = 60.0
 #: What a browser keeps at an address: every record of every database, with what is not plain data taken apart.
+#: Null where a database does not answer at once.
 STORED = """async () => {
+  const late = new Promise((resolve) => setTimeout(resolve, 5000, null));
   const shown = (value) => value instanceof CryptoKey ? {key: value.algorithm.name, extractable: value.extractable}
     : value instanceof Uint8Array ? Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join("")
     : Array.isArray(value) ? value.map(shown)
     : value && typeof value === "object" ? Object.fromEntries(Object.entries(value).map(([k, v]) => [k, shown(v)]))
     : value;
-  const found = {};
-  for (const {name} of await indexedDB.databases()) {
-    const database = await new Promise((resolve, reject) => {
-      const opening = indexedDB.open(name);
-      opening.onsuccess = () => resolve(opening.result);
-      opening.onerror = reject;
-    });
-    for (const store of database.objectStoreNames) {
-      const asked = database.transaction(store).objectStore(store).getAll();
-      await new Promise((resolve) => { asked.onsuccess = resolve; });
-      if (asked.result.length) found[`${name}/${store}`] = asked.result.map(shown);
+  const look = async () => {
+    const found = {};
+    for (const {name} of await indexedDB.databases()) {
+      const database = await new Promise((resolve, reject) => {
+        const opening = indexedDB.open(name);
+        opening.onsuccess = () => resolve(opening.result);
+        opening.onerror = reject;
+      });
+      for (const store of database.objectStoreNames) {
+        const asked = database.transaction(store).objectStore(store).getAll();
+        await new Promise((resolve) => { asked.onsuccess = resolve; });
+        if (asked.result.length) found[`${name}/${store}`] = asked.result.map(shown);
+      }
+      database.close();
     }
-    database.close();
-  }
-  return found;
+    return found;
+  };
+  return Promise.race([look(), late]);
 }"""
 
 #: Every key that is kept, and what comes of trying to have it out.
@@ -89,8 +97,8 @@ class Visitor:
 
     def keeps(self, page: Page) -> dict[str, Any]:
         """What is stored in this browser."""
-        kept: dict[str, Any] = page.evaluate(STORED)
-        return kept
+        found: list[dict[str, Any]] = until(lambda: [kept for kept in [page.evaluate(STORED)] if kept is not None])
+        return found[0]
 
 
 @dataclass
@@ -138,9 +146,9 @@ def keep_key(page: Page) -> str:
 
 def retype(page: Page, key: str, button: str = "Create account") -> None:
     groups = key.split("-")
-    fields = page.get_by_role("textbox", name=re.compile("^Group")).all()
-    assert len(fields) == 3
-    for each in fields:
+    groups_asked = page.get_by_role("textbox", name=re.compile("^Group"))
+    expect(groups_asked).to_have_count(3)
+    for each in groups_asked.all():
         number = int((each.get_attribute("name") or "").removeprefix("group-"))
         each.fill(groups[number].lower())
     page.get_by_role("button", name=button).click()

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from relay.broker import house
 from relay.broker.people import views
-from tests.browser.remote.people import OtherSite, People
+from tests.browser.remote.people import LONGEST, OtherSite, People
 from tests.serving import PUBLIC, BrokerProcess
 
 #: Their addresses, and whether a password is typed on them.
@@ -42,7 +42,7 @@ UNUSABLE = {
 def test_each_page_has_its_strict_headers(broker: BrokerProcess, path: str) -> None:
     asked = {"host": PUBLIC, "x-forwarded-proto": "https"}
     for origin, headers in ((broker.url, {}), (f"https://{PUBLIC}", asked)):
-        answer = httpx.get(broker.url + path, headers=headers, trust_env=False)
+        answer = httpx.get(broker.url + path, headers=headers, trust_env=False, timeout=LONGEST)
         assert answer.status_code == 200
         expected = {
             "content-security-policy": (TYPED if PAGES[path] else HOME).format(origin),
@@ -61,17 +61,18 @@ def test_each_page_has_its_strict_headers(broker: BrokerProcess, path: str) -> N
 
 
 def test_the_worker_alone_may_run_webassembly(broker: BrokerProcess) -> None:
-    folder = httpx.get(broker.url, trust_env=False).text.partition('src="')[2].partition("lerix/")[0]
-    worker = httpx.get(f"{broker.url}{folder}lerix/vault/password-worker.js", trust_env=False)
+    folder = httpx.get(broker.url, trust_env=False, timeout=LONGEST).text.partition('src="')[2].partition("lerix/")[0]
+    worker = httpx.get(f"{broker.url}{folder}lerix/vault/password-worker.js", trust_env=False, timeout=LONGEST)
     policy = f"default-src 'none'; script-src {broker.url}/static/ 'wasm-unsafe-eval'"
     assert worker.headers["content-security-policy"] == policy
-    other = httpx.get(f"{broker.url}{folder}lerix/vault/password.js", trust_env=False)
+    other = httpx.get(f"{broker.url}{folder}lerix/vault/password.js", trust_env=False, timeout=LONGEST)
     assert "wasm-unsafe-eval" not in other.headers["content-security-policy"]
 
 
 def test_nothing_can_be_posted_to_a_page(broker: BrokerProcess) -> None:
     for path in PAGES:
-        assert httpx.post(broker.url + path, data={"password": "x"}, trust_env=False).status_code in {403, 405}
+        answer = httpx.post(broker.url + path, data={"password": "x"}, trust_env=False, timeout=LONGEST)
+        assert answer.status_code in {403, 405}
 
 
 @pytest.mark.parametrize("view", ["sign_in", "create", "recover", "devices"])
@@ -94,7 +95,7 @@ def test_another_site_can_neither_frame_the_pages_nor_hold_on_to_them(people: Pe
         with opener.context.expect_page() as opened:
             opener.evaluate("url => { window.held = window.open(url); }", f"{broker.url}/sign-in/")
         expect(opened.value.get_by_label("Password", exact=True)).to_be_visible()
-        assert opener.evaluate("window.held.closed")
+        opener.wait_for_function("window.held.closed")
         assert opened.value.evaluate("window.opener === null")
 
 
@@ -131,7 +132,8 @@ def test_another_site_cannot_speak_to_the_interface(people: People, broker: Brok
         assert json.loads(page.locator("body").inner_text()) == {"error": "unavailable"}
     assert broker.sql("SELECT COUNT(*) FROM broker_ticket") == [(0,)]
     headers = {"sec-fetch-site": "same-site", "content-type": "application/json"}
-    answer = httpx.post(f"{broker.url}/api/1/prelogin", json={"email": "a@example.com"}, headers=headers)
+    asked = {"email": "a@example.com"}
+    answer = httpx.post(f"{broker.url}/api/1/prelogin", json=asked, headers=headers, timeout=LONGEST)
     assert answer.status_code == 403
 
 

@@ -105,7 +105,7 @@ const checks = {
   state: () => ({ ...channel.state, presence: channel.presence, phases, refreshed }),
 
   until: async ({ phase, code }) => {
-    for (let at = 0; at < 1000; at++) {
+    for (let at = 0; at < 6000; at++) {
       if (channel.state.phase === phase && (code === undefined || channel.state.code === code)) return channel.state;
       await new Promise((resolve) => setTimeout(resolve, 5));
     }

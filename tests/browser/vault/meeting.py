@@ -88,11 +88,11 @@ class Meeting:
 
     def do(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Do something in the broker's thread."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
     def soon(self, test: Callable[[], object]) -> None:
-        """Wait until something is so. Raises AssertionError after 20 s."""
-        for _ in range(4000):
+        """Wait until something is so. Raises AssertionError after 30 s."""
+        for _ in range(6000):
             if test():
                 return
             threading.Event().wait(0.005)
@@ -128,8 +128,7 @@ class Meeting:
     async def leave(self, code: Code) -> None:
         """The host ends all routes with a code, and its link."""
         self.host.expel(code=code)
-        for _ in range(20):
-            await asyncio.sleep(0.005)
+        await self.host.said_goodbye(20)
         await self.mac_down(why="off")
 
     async def expel(self, code: Code) -> None:

@@ -27,7 +27,7 @@ FAKE = Path(__file__).parent / "fake_embedded.py"
 ROOT = Path(__file__).parents[3]
 
 
-def broker_of(folder: Path, *words: str, ready_seconds: float = 10.0, pause: float = 0.05) -> EmbeddedBroker:
+def broker_of(folder: Path, *words: str, ready_seconds: float = 30.0, pause: float = 0.05) -> EmbeddedBroker:
     command = [sys.executable, str(FAKE), str(folder), *words]
     return EmbeddedBroker(command, dict(os.environ), folder, ready_seconds=ready_seconds, pause=pause)
 
@@ -76,7 +76,7 @@ async def test_it_is_started_again_when_it_dies(tmp_path: Path) -> None:
         pid = broker.pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        await until(lambda: not broker.running)
+        await until(lambda: False in rung)
         # Whoever asks meanwhile waits for the next one.
         assert await broker.address() == "http://localhost:7002"
         assert rung[0] is True
@@ -86,10 +86,10 @@ async def test_it_is_started_again_when_it_dies(tmp_path: Path) -> None:
 
 async def test_pauses_between_starts_grow(tmp_path: Path) -> None:
     async with stopped_after(broker_of(tmp_path, "die", pause=0.2)) as broker:
+        began = time.monotonic()
         with pytest.raises(EmbeddedFailed):
             await broker.address()
         assert broker.failed
-        began = time.monotonic()
         await until(lambda: starts(tmp_path) >= 3)
         assert time.monotonic() - began > 0.5
 
@@ -121,7 +121,7 @@ async def test_one_that_never_becomes_ready_is_given_up(tmp_path: Path) -> None:
         began = time.monotonic()
         with pytest.raises(EmbeddedFailed):
             await broker.address()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15
 
 
 async def test_a_program_that_is_not_there_is_an_error(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ async def test_one_that_does_not_listen_is_killed(tmp_path: Path) -> None:
     assert pid is not None
     began = time.monotonic()
     await broker.stop()
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 10
     assert not is_running(pid)
 
 
@@ -192,7 +192,7 @@ async def test_each_start_gets_a_secret_of_its_own_and_its_stdin_stays_open(tmp_
             assert pid is not None
             if start == 1:
                 os.kill(pid, signal.SIGKILL)
-                await until(lambda: not broker.running)
+                await until(lambda pid=pid: broker.pid != pid or not broker.running)  # type: ignore[misc]
     assert len(set(tokens)) == 2
     assert all(len(token) >= 40 for token in tokens)
     await until((tmp_path / "rest-2").exists)
@@ -209,7 +209,7 @@ async def test_only_the_embedded_broker_is_shown_the_secret(db: None, tmp_path: 
         pid = embedded.pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        await until(lambda: not embedded.running)
+        await until(lambda: embedded.pid != pid or not embedded.running)
         await embedded.address()
         await account.refresh()
         # Not the one that a squatter on the old port may have learned.
@@ -245,7 +245,7 @@ def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
         child = int(parent.stdout.readline())
         assert is_running(child)
         parent.kill()
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while is_running(child):
         assert time.monotonic() < end
         time.sleep(0.02)

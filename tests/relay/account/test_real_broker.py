@@ -187,7 +187,7 @@ async def test_the_broker_that_lerix_runs_itself(db: None, tmp_path: Path) -> No
         first = embedded.pid
         assert first is not None
         os.kill(first, signal.SIGKILL)
-        await until(lambda: not is_running(first))
+        await until(lambda: embedded.pid != first)
         await account.refresh()
         await account.refresh()
         assert account.view.problem is None
@@ -205,6 +205,6 @@ async def test_the_broker_that_lerix_runs_itself(db: None, tmp_path: Path) -> No
         pid = embedded.pid
         began = time.monotonic()
         await account.aclose()
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 10
     assert pid is not None
     assert not is_running(pid)

@@ -1,7 +1,8 @@
 """What a device and a person do at a real broker, by the wire contract and the flows of the keys."""
 
 import itertools
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +46,14 @@ def new_network() -> str:
     """An address of a network that no other test asks from."""
     number = next(_numbers)
     return f"10.{number // 250}.{number % 250}.7"
+
+
+def until(test: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Wait until something is so: what a broker prints comes a moment after what it answers."""
+    end = time.monotonic() + seconds
+    while not test():
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.02)
 
 
 def refused(answer: httpx.Response) -> tuple[int, str]:

@@ -180,7 +180,7 @@ def embedded(
 def ask(url: str, path: str, body: dict[str, Any] | None = None, secret: str | None = SECRET) -> httpx.Response:
     method = "GET" if body is None else "POST"
     headers = {} if secret is None else {"x-lerix-parent": secret}
-    return httpx.request(method, f"{url}/api/1/{path}", json=body, headers=headers, trust_env=False)
+    return httpx.request(method, f"{url}/api/1/{path}", json=body, headers=headers, trust_env=False, timeout=30)
 
 
 def test_the_embedded_broker_tells_its_address_and_its_mails_and_nothing_else(tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ def test_the_embedded_broker_ends_with_its_parent_however_that_ends(tmp_path: Pa
         assert "ready" in json.loads(parent.stdout.readline())
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-        end = time.monotonic() + 10
+        end = time.monotonic() + 30
         while alive(pid):
             assert time.monotonic() < end, "the child lives on"
             time.sleep(0.05)

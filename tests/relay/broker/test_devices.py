@@ -143,7 +143,7 @@ def test_when_a_device_was_seen_is_written_at_most_once_a_minute(desk: Desk) -> 
     state = desk.account(session)
     assert seen(desk, person) > first
     assert state.devices[0].seen is not None
-    assert datetime.now(UTC) - state.devices[0].seen < timedelta(seconds=5)
+    assert datetime.now(UTC) - state.devices[0].seen < timedelta(seconds=30)
 
 
 def test_a_device_has_a_handful_of_sessions_and_the_oldest_makes_room(desk: Desk) -> None:

@@ -43,7 +43,7 @@ def test_the_broker_says_what_it_is(desk: Desk) -> None:
 
 def test_the_front_page_says_what_this_is_and_nothing_about_accounts(desk: Desk) -> None:
     person = desk.create()
-    answer = httpx.get(desk.broker.url, trust_env=False)
+    answer = httpx.get(desk.broker.url, trust_env=False, timeout=30)
     assert answer.status_code == 200
     assert "Lerix account broker" in answer.text
     assert person.email not in answer.text
@@ -56,7 +56,7 @@ def test_the_front_page_says_what_this_is_and_nothing_about_accounts(desk: Desk)
 @pytest.mark.parametrize("path", PATHS)
 def test_what_no_interface_message_is_gets_malformed(desk: Desk, path: str) -> None:
     bodies = [b"", b"null", b"[]", b'"a"', b"{", b"\xff", b"[" * 100_000, b'{"a": ' * 50_000, b"{}"]
-    with httpx.Client(base_url=desk.broker.url + PREFIX, trust_env=False) as client:
+    with httpx.Client(base_url=desk.broker.url + PREFIX, trust_env=False, timeout=30) as client:
         for body in bodies:
             answer = client.post(path, content=body, headers={"content-type": "application/json"})
             assert (answer.status_code, answer.json()) == (400, {"error": "malformed"}), body[:20]
@@ -64,7 +64,7 @@ def test_what_no_interface_message_is_gets_malformed(desk: Desk, path: str) -> N
 
 def test_a_web_form_can_send_nothing(desk: Desk) -> None:
     body = json.dumps({"email": new_address()}).encode()
-    with httpx.Client(base_url=desk.broker.url + PREFIX, trust_env=False) as client:
+    with httpx.Client(base_url=desk.broker.url + PREFIX, trust_env=False, timeout=30) as client:
         # Twisted answers by itself what calls itself multipart and is not.
         multipart = client.post("prelogin", content=body, headers={"content-type": "multipart/form-data; boundary=x"})
         assert multipart.status_code == 400
@@ -98,7 +98,7 @@ def test_other_addresses_and_methods_are_not_found(desk: Desk) -> None:
 @pytest.mark.parametrize("token", [None, "A", "A" * 43, "A" * 44, "é", "A" * 10_000])
 def test_a_token_that_is_none_has_ended(desk: Desk, token: str | None) -> None:
     headers = [(b"authorization", f"Bearer {token}".encode("latin-1"))] if token is not None else []
-    with httpx.Client(base_url=desk.broker.url + PREFIX, trust_env=False) as client:
+    with httpx.Client(base_url=desk.broker.url + PREFIX, trust_env=False, timeout=30) as client:
         for method, path in (("GET", "account"), ("GET", "log"), ("POST", "sign-out"), ("DELETE", "account")):
             answer = client.request(method, path, headers=headers)
             assert is_refused(answer, Problem.TOKEN_ENDED, 401)
@@ -122,7 +122,7 @@ def test_a_message_that_is_too_large_is_refused_unread(desk: Desk) -> None:
 def test_another_host_name_is_not_answered(desk: Desk, host: str) -> None:
     answer = desk.ask("GET", "info", headers={"host": host})
     assert answer.status_code == 400
-    page = httpx.get(desk.broker.url, headers={"host": host}, trust_env=False)
+    page = httpx.get(desk.broker.url, headers={"host": host}, trust_env=False, timeout=30)
     assert page.status_code == 400
     assert "text/html" not in page.headers["content-type"]
 
@@ -157,7 +157,7 @@ def test_a_proxy_that_keeps_the_host_from_us_is_told_so(desk: Desk, host: str, h
     """Devices sign the name they dialled: each proof would fail, and nobody would know why."""
     headers = {"host": host, header: "https"}
     assert is_refused(desk.ask("GET", "info", headers=headers), Problem.UNAVAILABLE, 503)
-    page = httpx.get(desk.broker.url, headers=headers, trust_env=False)
+    page = httpx.get(desk.broker.url, headers=headers, trust_env=False, timeout=30)
     assert page.status_code == 503
     assert "proxy_set_header Host" in page.text
     named = {name.title(): value for name, value in headers.items()}
@@ -192,8 +192,8 @@ def test_a_proof_holds_the_public_name(desk: Desk) -> None:
 
 def test_cookies_are_secure_where_the_browser_came_by_https(desk: Desk) -> None:
     headers = {"host": PUBLIC, "x-forwarded-proto": "https"}
-    secure = httpx.get(desk.broker.url + "/admin/login/", headers=headers, trust_env=False)
-    plain = httpx.get(desk.broker.url + "/admin/login/", trust_env=False)
+    secure = httpx.get(desk.broker.url + "/admin/login/", headers=headers, trust_env=False, timeout=30)
+    plain = httpx.get(desk.broker.url + "/admin/login/", trust_env=False, timeout=30)
     for answer, wanted in ((secure, True), (plain, False)):
         cookie = answer.headers["set-cookie"]
         assert ("Secure" in cookie) == wanted

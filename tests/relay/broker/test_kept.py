@@ -110,7 +110,7 @@ def test_what_has_ended_is_taken_away(tmp_path: Path) -> None:
         database.close()
         # It is done at the start and each minute.
         broker.restart()
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         tables = ("token", "ticket", "counter")
         while any(broker.sql(f"SELECT count(*) FROM broker_{table}") != [(0,)] for table in tables):
             assert time.monotonic() < end
@@ -149,7 +149,7 @@ def test_a_full_table_of_counters_loses_what_was_tried_least(tmp_path: Path) -> 
             )
         database.close()
         broker.restart()
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while broker.sql("SELECT count(*) FROM broker_counter")[0][0] > 100_000:
             assert time.monotonic() < end
             time.sleep(0.05)

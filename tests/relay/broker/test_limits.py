@@ -28,6 +28,17 @@ def network(desk: Desk) -> str:
     return desk.network.rpartition(".")[0] + ".0/24"
 
 
+def just_failed(desk: Desk, subject: str) -> None:
+    """As if the last failure were of this moment: a slow machine may need the first second for the next try alone."""
+    own = f"{subject} {network(desk)}"
+    desk.broker.sql("UPDATE broker_counter SET since = datetime('now', '+30 seconds') WHERE subject = ?", own)
+
+
+def left(answer: httpx.Response, wait: int) -> bool:
+    """Whether an answer right after `just_failed` says to wait so long."""
+    return wait + 10 <= waits(answer) <= wait + 30
+
+
 def shift(desk: Desk, email: str, seconds: int) -> None:
     """Let time pass for the counters of an address."""
     desk.broker.sql(
@@ -45,12 +56,13 @@ def test_after_ten_failures_each_further_one_doubles_the_wait(desk: Desk) -> Non
     expected = 1
     for _ in range(11):
         # Not looked at and not counted: the right key has to wait as well.
-        assert waits(desk.log_in(person.email)) == expected
-        shift(desk, person.email, expected)
+        just_failed(desk, person.email)
+        assert left(desk.log_in(person.email), expected)
+        shift(desk, person.email, expected + 30)
         assert is_refused(desk.log_in_wrongly(person.email), Problem.WRONG_LOGIN, 401)
         expected = min(2 * expected, 900)
     assert expected == 900
-    assert waits(desk.log_in_wrongly(person.email)) == 900
+    assert 880 < waits(desk.log_in_wrongly(person.email)) <= 900
     shift(desk, person.email, 900)
     assert desk.log_in(person.email).status_code == 200
     # Who came in begins anew.
@@ -62,7 +74,8 @@ def test_failures_are_forgotten_after_an_hour(desk: Desk) -> None:
     email = new_address()
     for _ in range(10):
         desk.log_in_wrongly(email)
-    assert waits(desk.log_in_wrongly(email)) == 1
+    just_failed(desk, email)
+    assert left(desk.log_in_wrongly(email), 1)
     shift(desk, email, 3600)
     assert is_refused(desk.log_in_wrongly(email), Problem.WRONG_LOGIN, 401)
     assert counted(desk, "login", f"{email} {network(desk)}") == 1
@@ -165,7 +178,8 @@ def test_wrong_codes_make_a_network_wait_whatever_the_ticket(desk: Desk) -> None
             wrong += 1
     assert wrong == counted(desk, "code-create", f"{email} {network(desk)}") == 10
     ticket = desk.ticket(email, Purpose.CREATE)
-    assert waits(enter(desk, ticket)) == 1
+    just_failed(desk, email)
+    assert left(enter(desk, ticket), 1)
     # Others, and other purposes, have turns of their own.
     assert is_refused(enter(desk, desk.ticket(email, Purpose.RECOVER)), Problem.WRONG_CODE, 401)
     other = Desk(desk.broker)
@@ -265,6 +279,7 @@ def test_recovery_keys_are_guessed_under_the_same_delays(desk: Desk) -> None:
     wrong = {"ticket": ticket, "auth": encode(bytes(32))}
     for _ in range(10):
         assert is_refused(desk.post("recover", wrong), Problem.WRONG_RECOVERY, 401)
-    assert waits(desk.post("recover", wrong)) == 1
+    just_failed(desk, person.email)
+    assert left(desk.post("recover", wrong), 1)
     # The other way in is counted for itself.
     assert desk.log_in(person.email).status_code == 200

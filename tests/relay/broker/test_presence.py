@@ -117,25 +117,26 @@ async def test_a_hosts_last_word_is_told_at_once_and_written_once(code: Code, wh
 
 async def test_a_host_that_goes_without_a_word_is_lost_after_a_moment_since_when_it_went() -> None:
     table = Table()
-    async with place(table, grace=1.5) as made:
+    async with place(table, grace=0.3) as made:
         host = await Socket(made).join(MAC, Role.HOST)
         remote = await Socket(made).join(PHONE, Role.REMOTE)
         await told(remote)
+        begun, before = time.monotonic(), datetime.now(UTC)
         host.hang_up()
         await host.task
         went = datetime.now(UTC)
-        assert await is_told_nothing(remote)
         (lost,) = await told(remote)
+        assert time.monotonic() - begun >= 0.3
         assert (lost.online, lost.why) == (False, Why.LOST)
         await soon(lambda: len(table.written) == 2)
         since = table.written[-1].since
         assert since is not None
-        assert abs((since - went).total_seconds()) < 1
+        assert before <= since <= went
 
 
 async def test_a_host_that_is_back_in_a_moment_was_never_away() -> None:
     table = Table()
-    async with place(table, grace=0.1) as made:
+    async with place(table, grace=2) as made:
         host = await Socket(made).join(MAC, Role.HOST)
         remote = await Socket(made).join(PHONE, Role.REMOTE)
         await told(remote)
@@ -145,7 +146,7 @@ async def test_a_host_that_is_back_in_a_moment_was_never_away() -> None:
             host = await Socket(made).join(MAC, Role.HOST)
             # So that routes that ended with the link are opened again at once.
             assert await told(remote) == (Presence(MAC.id, True),)
-        assert await is_told_nothing(remote, 0.3)
+        assert await is_told_nothing(remote, 2.2)
         assert all(each.online for each in table.written)
 
 
@@ -164,7 +165,7 @@ async def test_a_newer_link_of_a_host_is_no_absence() -> None:
 
 async def test_after_a_restart_of_the_broker_a_host_is_expected_back_and_then_lost() -> None:
     table = Table([Row(MAC.id, HERE, LONG_AGO, LONG_AGO)])
-    async with place(table, returning=0.3) as made:
+    async with place(table, returning=2) as made:
         remote = await Socket(made).join(PHONE, Role.REMOTE)
         assert await told(remote) == (Presence(MAC.id, False, LONG_AGO, Why.RESTARTING),)
         assert await told(remote) == (Presence(MAC.id, False, LONG_AGO, Why.LOST),)
@@ -172,12 +173,12 @@ async def test_after_a_restart_of_the_broker_a_host_is_expected_back_and_then_lo
 
 async def test_a_host_that_is_back_after_a_restart_is_not_lost() -> None:
     table = Table([Row(MAC.id, HERE, LONG_AGO, LONG_AGO)])
-    async with place(table, returning=0.2) as made:
+    async with place(table, returning=2) as made:
         remote = await Socket(made).join(PHONE, Role.REMOTE)
         await told(remote)
         await Socket(made).join(MAC, Role.HOST)
         assert await told(remote) == (Presence(MAC.id, True),)
-        assert await is_told_nothing(remote, 0.4)
+        assert await is_told_nothing(remote, 2.2)
 
 
 async def test_a_broker_that_ends_makes_nobody_away() -> None:
@@ -196,20 +197,24 @@ async def test_what_the_database_does_not_take_is_told_all_the_same_and_written_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(presence, "AGAIN_SECONDS", 0.01)
-    table = Table(fails=3)
+    table = Table(fails=1_000_000)
     async with place(table) as made:
         remote = await Socket(made).join(PHONE, Role.REMOTE)
         assert await told(remote) == ()
         host = await Socket(made).join(MAC, Role.HOST)
         assert await told(remote) == (Presence(MAC.id, True),)
         host.say(wire.close(0, Code.RELAY_OFF))
+        (gone,) = await told(remote)
+        assert gone.why is Why.OFF
+        assert table.written == []
+        table.fails = 0
         await soon(lambda: table.written)
         # The last state only: what was in between is nothing any more.
         assert [each.why for each in table.written] == [Why.OFF]
 
 
 async def test_a_crash_is_told_within_forty_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    tenth = 0.01
+    tenth = 0.05
     assert presence.GRACE_SECONDS + rendezvous.DEAD_SECONDS - rendezvous.PING_SECONDS + 5 <= 40
     monkeypatch.setattr(rendezvous, "PING_SECONDS", 15 * tenth)
     monkeypatch.setattr(rendezvous, "DEAD_SECONDS", 40 * tenth)
@@ -275,6 +280,7 @@ def test_a_remote_sees_its_host_come_and_go_and_another_account_sees_nothing(des
     phone = person.join().device
     with joined(person, phone, Role.REMOTE) as remote, joined(stranger, stranger.device, Role.REMOTE) as other:
         assert said(remote, person) == Presence(person.device.id, False)
+        heard = list(from_event(wire.read_event(wire.decode(other.receive()).payload)))
         with joined(person, person.device) as host:
             assert said(remote, person).online
             host.send(wire.close(0, Code.CLOSED).encode())
@@ -282,7 +288,6 @@ def test_a_remote_sees_its_host_come_and_go_and_another_account_sees_nothing(des
         gone = said(remote, person)
         assert (gone.online, gone.why) == (False, Why.CLOSED)
         other.send(Message(Type.PING, 0, bytes(8)).encode())
-        heard: list[Presence] = []
         while (message := wire.decode(other.receive())).type is not Type.PONG:
             heard += from_event(wire.read_event(message.payload))
         assert {each.host for each in heard} == {stranger.device.id}
@@ -316,14 +321,14 @@ def test_when_and_why_a_host_went_is_known_after_the_broker_was_killed() -> None
         person = pro(desk)
         phone = person.join().device
         with joined(person, person.device) as host:
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + 30
             while row_of(desk, person) != HERE:
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
             host.send(wire.close(0, Code.RELAY_OFF).encode())
             assert host.close_code() == Code.RELAY_OFF
         while row_of(desk, person) != "off":
-            assert time.monotonic() < deadline + 5
+            assert time.monotonic() < deadline + 30
             time.sleep(0.02)
         with joined(person, phone, Role.REMOTE) as remote:
             before = said(remote, person)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from relay.api import Problem, Purpose
-from tests.relay.broker.desk import Desk, is_refused, new_address
+from tests.relay.broker.desk import Desk, is_refused, new_address, until
 from tests.serving import BrokerProcess
 
 
@@ -110,5 +110,5 @@ def test_without_a_mail_server_codes_are_refused_and_the_operator_is_told(tmp_pa
         assert is_refused(
             desk.post("tickets", {"email": new_address(), "purpose": "create"}), Problem.UNAVAILABLE, 503
         )
-        assert "LERIX_SMTP_URL" in broker.stderr
+        until(lambda: "LERIX_SMTP_URL" in broker.stderr)
         assert broker.sql("SELECT count(*) FROM broker_ticket") == [(0,)]

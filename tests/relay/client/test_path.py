@@ -115,7 +115,7 @@ def test_the_brokers_absence_is_said_once_it_was_tried_in_vain() -> None:
 async def test_a_host_that_is_known_to_be_away_is_not_waited_for() -> None:
     path = path_over(Way())
     path.present(Presence(MAC, False, THEN, Why.ASLEEP))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(12):
         with pytest.raises(Unavailable) as raised:
             await anext(path.answer(ask()))
     assert raised.value.code == "relay-asleep"

@@ -107,7 +107,7 @@ class Ends:
 
 async def text(path: RelayPath, came: list[str] | None = None) -> str:
     came = [] if came is None else came
-    async with asyncio.timeout(30), aclosing(path.answer(ask())) as events:
+    async with asyncio.timeout(120), aclosing(path.answer(ask())) as events:
         async for event in events:
             came += [event.text] if isinstance(event, TextDelta) else []
     return "".join(came)
@@ -196,7 +196,7 @@ async def test_a_picture_goes_through_as_it_is_and_unseen(
     asked = replace(ask(), turns=(Turn("user", "What is it?", (), (Picture("image/jpeg", data),)),))
     async with ends(broker, up, tmp_path / "codex") as both:
         path = await both.ready()
-        async with asyncio.timeout(30), aclosing(path.answer(asked)) as events:
+        async with asyncio.timeout(120), aclosing(path.answer(asked)) as events:
             assert [event async for event in events]
     (sent,) = up.to(RESPONSES)
     question: Any = sent.data["input"]
@@ -336,7 +336,7 @@ async def test_a_device_that_was_removed_is_out_within_two_seconds(
             await reading
         await soon(lambda: not gate.held)
         assert time.monotonic() - begun < 2 + SLACK
-        assert both.host.state.remotes == frozenset()
+        await soon(lambda: both.host.state.remotes == frozenset())
         await soon(lambda: not path.status().ready)
         with pytest.raises(Unavailable):
             await text(path)

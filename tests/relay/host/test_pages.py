@@ -253,6 +253,7 @@ async def test_a_device_begins_only_so_many_answers_at_once_and_removing_it_ends
         assert "As many answers are coming" in said[-1][2]
         await until(lambda: len(fake.asked) == MOST_OF_DEVICE)
         assert await Chat.objects.acount() == MOST_OF_DEVICE
+        await until(lambda: len(feeds.live) == MOST_OF_DEVICE)
         visits.stop(b"another device!!")
         await asyncio.sleep(0.05)
         assert len(feeds.live) == MOST_OF_DEVICE
@@ -330,7 +331,7 @@ async def test_a_form_that_is_too_long_or_never_comes_is_given_up(
     fake: FakePath,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(adapter, "PIECE_SECONDS", 0.2)
+    monkeypatch.setattr(adapter, "PIECE_SECONDS", 1.5)
     async with house(Obedient(), pages=pages()) as home:
         streams = home.made.remote._streams
         assert streams is not None

@@ -177,12 +177,19 @@ async def test_those_who_wait_are_told_their_place_as_it_changes() -> None:
     path.script = [...]
     turns = made(path)
     started = [turns.begin((PHONE, f"{number:032x}"), HASH, ask()) for number in range(5)]
-    reading = asyncio.ensure_future(read(started[4]))
-    await asyncio.sleep(0.01)
+    pieces: list[bytes] = []
+
+    async def listen() -> None:
+        async for piece in Reading(started[4], 0):
+            pieces.append(piece)  # noqa: PERF401  (looked at meanwhile)
+
+    reading = asyncio.ensure_future(listen())
+    await soon(lambda: len(pieces) == 1)
     started[0].stop()
-    await asyncio.sleep(0.01)
+    await soon(lambda: len(pieces) == 2)
     path.go.set()
-    said = [read_comment(block) for block in (await reading).split(END)]
+    await reading
+    said = [read_comment(block) for block in b"".join(pieces).split(END)]
     assert [each[1] for each in said if each is not None and each[0] == "queue"][:2] == [3, 2]
 
 

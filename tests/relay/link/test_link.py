@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +20,8 @@ from tests.relay.link.wire import soon
 KEYS = DeviceKeys.new()
 ACCOUNT = bytes([1]) * 16
 WHO = Identity("https://relay.example", ACCOUNT, KEYS, Role.HOST)
-QUICK = Timing(prove=0.5, ping=0.05, dead=0.15, first_pause=0.01, longest_pause=0.02, futile_pause=0.05, lasting=9)
+QUICK = Timing(first_pause=0.01, longest_pause=0.02, futile_pause=0.05, lasting=9)
+SILENT = Timing(prove=0.5, ping=0.3, dead=1.5, first_pause=0.01, longest_pause=0.02)
 READY = Message(Type.READY, 0, (7).to_bytes(8, "big") + FIRST_CREDIT.to_bytes(4, "big"))
 
 
@@ -179,14 +181,14 @@ async def test_a_server_that_is_no_broker_is_left(said: bytes | str) -> None:
 
 async def test_a_broker_that_stays_silent_is_left() -> None:
     broker = Broker()
-    async with linked(broker):
+    async with linked(broker, SILENT):
         far = await broker.next()
         await asyncio.wait_for(far.closed.wait(), 20)
 
 
 async def test_a_dead_connection_is_noticed_by_pings_that_nobody_answers() -> None:
     broker = Broker()
-    async with linked(broker):
+    async with linked(broker, replace(SILENT, prove=20)):
         far = await broker.next()
         await far.greet()
         assert (await far.hear()).type is Type.PING
@@ -336,7 +338,7 @@ async def test_after_a_wake_a_connection_that_is_gone_is_dialled_again_at_once()
 
 async def test_after_a_wake_a_connection_that_answers_stays() -> None:
     broker = Broker()
-    async with linked(broker, timing=SLOW) as link:
+    async with linked(broker, timing=replace(SLOW, probe=1.5)) as link:
         far = await broker.next()
         await far.greet()
         await link.at(Phase.READY)
@@ -346,7 +348,7 @@ async def test_after_a_wake_a_connection_that_answers_stays() -> None:
             far.say(Message(Type.PONG, 0, (await far.hear()).payload))
             far.say(Message(Type.DATA, 1, b"still here"))
             assert (await link.got.get()).payload == b"still here"
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(1.7)
         assert link.state.phase is Phase.READY
         assert far.from_device.empty()
 

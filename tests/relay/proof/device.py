@@ -56,7 +56,7 @@ class Device:
             self._remote = Remote(self.link, lambda: self.terms, numbers=self._numbers, chance=lambda: 0.2)
             self._running = asyncio.create_task(self._remote.run())
             self._left = AT_ONCE
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await self._remote.ready()
         self._left -= 1
         return self._remote
@@ -75,7 +75,7 @@ class Device:
             headers = (*headers, ("content-length", str(len(body))))
         request = Request(method, path, headers, named)
         remote = await self.remote()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             reply = await remote.ask(request, body)
             content = b"".join([piece async for piece in reply])
         self.answers.append((request, reply.answer, content))

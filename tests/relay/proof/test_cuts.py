@@ -125,7 +125,7 @@ async def test_stop_stops_the_turn_it_belongs_to_within_a_second_and_no_other() 
         one.cancel()
         await soon(lambda: path.stopped)
         assert time.monotonic() - begun < 1 + SLACK
-        assert home.turns.running == 1
+        await soon(lambda: home.turns.running == 1)
         path.go.set()
         await other
         assert isinstance(came["other"][-1], Completed)
@@ -179,19 +179,19 @@ async def test_a_stream_that_nobody_reads_does_not_slow_another_one() -> None:
                 await incoming.streams.write(incoming.stream, bytes(20_000))
             incoming.streams.end(incoming.stream)
 
-    async def slowest(count: int) -> float:
+    async def usual(count: int) -> float:
         took = []
         for _ in range(count):
             begun = time.perf_counter()
             assert len(await whole(await made.remote.ask(Request("GET", MODELS)))) == 60_000
             took.append(time.perf_counter() - begun)
-        return sorted(took)[int(count * 0.9)]
+        return sorted(took)[count // 2]
 
     async with world(serve) as made:
-        alone = await slowest(25)
+        alone = await usual(25)
         stalled = [await made.remote.ask(Request("GET", "/endless")) for _ in range(2)]
         await asyncio.sleep(0.05)
-        beside = await slowest(25)
+        beside = await usual(25)
         for reply in stalled:
             await reply.aclose()
         # Twice as long at most, and a machine that has other things to do is allowed for.

@@ -85,7 +85,7 @@ def test_it_ends_in_the_middle_of_an_answer_within_two_seconds(
     before = home.asked()
     gate = home.up.gate(Point.DELTA)
     answer = home.ask()
-    gate.wait_held()
+    gate.wait_held(timeout=60)
     gate.step(4)
     until(lambda: home.said(answer).text)
     request = home.up.to(RESPONSES)[-1]
@@ -93,7 +93,7 @@ def test_it_ends_in_the_middle_of_an_answer_within_two_seconds(
     begun = time.monotonic()
     ended = until(lambda: (now := home.said(answer)).state != "streaming" and now, what="the laptop still waits")
     if stops:
-        assert home.up.wait_outcome(request) is Outcome.LEFT
+        assert home.up.wait_outcome(request, 60) is Outcome.LEFT
     assert time.monotonic() - begun < BOUND
     assert ended.state in {"failed", "stopped", "interrupted"}
     assert ended.text
@@ -102,7 +102,7 @@ def test_it_ends_in_the_middle_of_an_answer_within_two_seconds(
     until(lambda: not home.is_ready())
     gate.open()
     undone(home)
-    home.ready(40)
+    home.ready(120)
     until(home.offered)
     assert home.asked() == before + 1
     assert home.whole(home.ask())

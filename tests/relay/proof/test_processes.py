@@ -27,7 +27,7 @@ def held(home: Household) -> Gate:
 def test_an_answer_streams_through_while_it_is_made(home: Household) -> None:
     gate, before = held(home), home.asked()
     answer = home.ask()
-    gate.wait_held()
+    gate.wait_held(timeout=60)
     for count in (3, 7, 20):
         gate.step(count - len(home.said(answer).text.split()))
         until(lambda: len(home.said(answer).text.split()) == count)  # noqa: B023
@@ -56,7 +56,7 @@ def test_a_message_whose_line_is_cut_is_asked_once_and_answered_whole(home: Hous
         home.laptop.line.silent.clear()
     else:
         answer = home.ask()
-    gate.wait_held(timeout=20)
+    gate.wait_held(timeout=60)
     if when == "before the first word":
         home.laptop.line.cut()
     elif when == "between the words":
@@ -69,7 +69,7 @@ def test_a_message_whose_line_is_cut_is_asked_once_and_answered_whole(home: Hous
         home.laptop.line.cut()
         gate.open()
         # The Mac has it all, and nobody has fetched it.
-        assert home.up.wait_outcome(home.up.to(RESPONSES)[-1]) is Outcome.ANSWERED
+        assert home.up.wait_outcome(home.up.to(RESPONSES)[-1], 60) is Outcome.ANSWERED
         assert home.said(answer).state == "streaming"
         home.laptop.line.dead.clear()
     gate.open()
@@ -82,7 +82,7 @@ def test_a_process_that_is_frozen_for_a_moment_goes_on_where_it_was(home: Househ
     process = {"mac": home.mac, "laptop": home.laptop, "broker": home.broker}[which]
     gate, before = held(home), home.asked()
     answer = home.ask()
-    gate.wait_held()
+    gate.wait_held(timeout=60)
     gate.step(10)
     until(lambda: "word9" in home.said(answer).text)
     process.signal(signal.SIGSTOP)
@@ -99,13 +99,13 @@ def test_a_process_that_is_frozen_for_a_moment_goes_on_where_it_was(home: Househ
 def test_stop_on_the_laptop_ends_the_request_of_the_mac_within_a_second(home: Household) -> None:
     gate, before = held(home), home.asked()
     answer = home.ask()
-    gate.wait_held()
+    gate.wait_held(timeout=60)
     gate.step(10)
     until(lambda: "word9" in home.said(answer).text)
     ((chat,),) = home.laptop.rows("SELECT chat_id FROM chat_message WHERE id = ?", answer.id)
     begun = time.monotonic()
     home.laptop.post(f"/chats/{uuid.UUID(chat)}/stop/")
-    assert home.up.wait_outcome(home.up.to(RESPONSES)[-1]) is Outcome.LEFT
+    assert home.up.wait_outcome(home.up.to(RESPONSES)[-1], 60) is Outcome.LEFT
     assert time.monotonic() - begun < 1 + SLACK
     until(lambda: home.said(answer).state == "stopped")
     assert home.said(answer).text.strip() == "".join(WORDS[:10]).strip()
@@ -117,16 +117,19 @@ def test_a_broker_that_is_killed_in_mid_stream_loses_no_turn_and_both_are_back_w
 ) -> None:
     gate, before = held(home), home.asked()
     answer = home.ask()
-    gate.wait_held()
+    gate.wait_held(timeout=60)
     gate.step(10)
     until(lambda: "word5" in home.said(answer).text)
     port = home.broker.port
+    killed = time.monotonic()
     home.broker.kill()
     until(lambda: not home.is_ready(), what="the laptop still shows the Mac as ready")
     gate.step(10)
     home.broker.command[home.broker.command.index("--port") + 1] = str(port)
     home.broker.start()
-    assert home.ready(40) < 10 + 2 * SLACK
+    # Whoever was away for long is looked for less often.
+    away = time.monotonic() - killed
+    assert home.ready(120) < 10 + SLACK + 2 * away
     gate.open()
     assert home.whole(answer).strip() == WHOLE
     assert home.asked() == before + 1
@@ -135,15 +138,15 @@ def test_a_broker_that_is_killed_in_mid_stream_loses_no_turn_and_both_are_back_w
 def test_a_laptop_that_is_killed_in_mid_stream_stops_no_turn_and_asks_nothing_twice(home: Household) -> None:
     gate, before = held(home), home.asked()
     answer = home.ask()
-    gate.wait_held()
+    gate.wait_held(timeout=60)
     gate.step(10)
     until(lambda: "word5" in home.said(answer).text)
     home.laptop.kill()
     gate.open()
     # The Mac has it read to its end all the same.
-    assert home.up.wait_outcome(home.up.to(RESPONSES)[-1]) is Outcome.ANSWERED
+    assert home.up.wait_outcome(home.up.to(RESPONSES)[-1], 60) is Outcome.ANSWERED
     home.laptop.start()
-    now = home.said(answer)
+    now = until(lambda: (now := home.said(answer)).state != "streaming" and now)
     assert now.state == "interrupted"
     assert WHOLE.startswith(now.text.strip())
     home.ready()
@@ -160,14 +163,14 @@ def test_a_mac_that_is_killed_in_mid_stream_is_told_honestly_and_asks_nothing_tw
 ) -> None:
     gate, before = held(home), home.asked()
     answer = home.ask()
-    gate.wait_held()
+    gate.wait_held(timeout=60)
     gate.step(10)
     until(lambda: "word9" in home.said(answer).text)
     home.mac.kill()
     until(lambda: not home.is_ready())
     gate.open()
     home.mac.start()
-    ended = until(lambda: (now := home.said(answer)).state != "streaming" and now, 30)
+    ended = until(lambda: (now := home.said(answer)).state != "streaming" and now)
     assert ended.state == "failed"
     assert ended.text.strip() == "".join(WORDS[:10]).strip()
     assert ended.error is not None
@@ -184,7 +187,7 @@ def test_what_the_mac_has_asked_for_already_is_not_asked_again_when_it_goes_befo
 ) -> None:
     before, gate = home.asked(), home.up.gate(Point.HEADERS)
     answer = home.ask()
-    gate.wait_held()
+    gate.wait_held(timeout=60)
     if what == "quits":
         home.mac.terminate()
     elif what == "is killed":
@@ -215,13 +218,13 @@ def test_a_mac_that_quits_is_said_to_be_closed_and_its_message_is_kept_taken_bac
     before = home.asked()
     home.mac.terminate()
     until(lambda: not home.is_ready())
-    assert "closed" in home.why()
+    until(lambda: "closed" in home.why())
     kept = home.ask("Do you hear me?")
     until(lambda: home.said(kept).state == "waiting")
     home.laptop.post(f"/messages/{kept.id}/take-back/")
     assert kept.id not in {said.id for said in home.laptop.messages()}
     again = home.ask("Are you there?")
-    assert home.said(again).state == "waiting"
+    until(lambda: home.said(again).state == "waiting")
     # The laptop crashes meanwhile: the message waits on.
     home.laptop.kill()
     home.laptop.start()
@@ -229,7 +232,7 @@ def test_a_mac_that_quits_is_said_to_be_closed_and_its_message_is_kept_taken_bac
     home.up.reply(Reply(chunks=WORDS))
     home.mac.kill()
     home.mac.start()
-    assert home.whole(again, 30).strip() == WHOLE
+    assert home.whole(again).strip() == WHOLE
     time.sleep(0.3)
     asked = home.up.to(RESPONSES)[before:]
     assert len(asked) == 1

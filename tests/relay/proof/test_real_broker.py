@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import time
 from collections import Counter
 from pathlib import Path
@@ -21,7 +22,8 @@ from tests.relay.broker.test_links import joined, pro
 from tests.relay.client.test_real_relay import ends, text
 from tests.relay.link.test_link import Broker
 from tests.relay.link.wire import soon
-from tests.serving import BrokerProcess
+from tests.relay.proof.computers import until
+from tests.serving import SLACK, BrokerProcess
 from tests.upstream import RESPONSES, Upstream
 from tests.web.websocket import Client
 
@@ -68,9 +70,10 @@ def test_two_devices_that_read_nothing_cost_the_broker_three_mebibytes_a_route_a
         for route in range(1, ROUTES + 1):
             fill(remote, route)
             fill(host, route)
-        held = settled(broker.pid) - before
-        assert held < ROUTES * 3 * MIB
-        assert held > ROUTES * MIB // 2, "nothing was held, so nothing was shown"
+        # It may still have to read what was sent.
+        few = before + ROUTES * MIB // 2
+        until(lambda: memory_of(broker.pid) > few, what="nothing was held, so nothing was shown")
+        assert settled(broker.pid) - before < ROUTES * 3 * MIB
         remote.send(Message(Type.DATA, 1, b"x").encode())
         assert remote.close_code() == Code.CREDIT_EXCEEDED
         # The host did nothing wrong, and is there for others.
@@ -106,6 +109,7 @@ async def test_of_two_links_with_one_device_id_the_older_is_closed_and_does_not_
         await soon(lambda: older.state.phase is Phase.READY)
         running.append(asyncio.create_task(newer.run()))
         await soon(lambda: older.state.code == Code.SUPERSEDED)
+        await soon(lambda: newer.state.phase is Phase.READY)
         # Many times the pause after which any other end is tried again.
         await asyncio.sleep(1.5)
         assert (older.times, newer.times) == (1, 1)
@@ -144,6 +148,7 @@ async def test_a_removed_device_that_the_broker_lets_in_again_is_refused_by_the_
             assert phone is not None
             await asyncio.to_thread(both.remove_phone)
             await soon(lambda: not both.host.state.remotes)
+            await soon(lambda: not path.status().ready)
             # The broker is the thief's: it lets the device in as if nothing had happened.
             device = phone.keys.device.id.hex()
             broker.sql("UPDATE broker_device SET revoked = NULL, signed_out = NULL WHERE device = ?", device)
@@ -167,17 +172,25 @@ async def test_five_hundred_devices_come_back_from_a_restart_spread_over_the_tim
     keys = DeviceKeys.new()
     who = Identity("https://relay.example", bytes(16), keys, Role.HOST)
     loop = asyncio.get_running_loop()
-    came: list[float] = []
+    #: When each has chosen to come, and when it came: a machine that stops for a moment lets some come together.
+    chosen: dict[int, float] = {}
+    came: dict[int, float] = {}
     told = asyncio.Event()
 
-    async def dial(url: str) -> object:
-        if told.is_set():
-            came.append(loop.time())
-            await asyncio.Event().wait()
-        return await broker.dial(url)
+    def link(number: int) -> Link:
+        def chance() -> float:
+            return chosen.setdefault(number, random.random())
+
+        async def dial(url: str) -> object:
+            if told.is_set():
+                came[number] = loop.time()
+                await asyncio.Event().wait()
+            return await broker.dial(url)
+
+        return Link(who, lambda message: asyncio.sleep(0), timing=waiting, dial=dial, chance=chance)
 
     waiting = Timing(first_pause=60, longest_pause=60)
-    links = [Link(who, lambda message: asyncio.sleep(0), timing=waiting, dial=dial) for _ in range(count)]
+    links = [link(number) for number in range(count)]
     running = [loop.create_task(link.run()) for link in links]
     try:
         fars = [await broker.next() for _ in links]
@@ -196,13 +209,13 @@ async def test_five_hundred_devices_come_back_from_a_restart_spread_over_the_tim
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-    moments = [moment - begun for moment in came]
-    assert min(moments) >= after - 0.05
-    assert max(moments) < after + spread + 3
-    slots = Counter(int((moment - after) / spread * 10) for moment in moments)
-    # Fifty are to be expected in each tenth, and a machine that stops for a moment lets some come together.
-    assert max(slots.values()) < 150
-    assert len(slots) >= 9
+    late = [came[number] - begun - after - spread * chosen[number] for number in range(count)]
+    assert min(late) >= -0.05
+    assert max(late) < 1 + SLACK
+    # Fifty are to be expected in each tenth.
+    slots = Counter(int(moment * 10) for moment in chosen.values())
+    assert max(slots.values()) < 100
+    assert len(slots) == 10
 
 
 async def test_a_restarting_broker_tells_every_device_when_to_come_back() -> None:
@@ -212,8 +225,8 @@ async def test_a_restarting_broker_tells_every_device_when_to_come_back() -> Non
             ending = asyncio.create_task(asyncio.to_thread(own.terminate))
             said = []
             with contextlib.suppress(ConnectionError):
-                while (message := wire.decode(await asyncio.to_thread(host.receive))).type is Type.EVENT:
-                    said.append(wire.read_event(message.payload))
+                while (message := wire.decode(await asyncio.to_thread(host.receive))).type in {Type.EVENT, Type.PING}:
+                    said += [wire.read_event(message.payload)] if message.type is Type.EVENT else []
             assert await ending == 0
     restarting = [event for event in said if event["kind"] == "restarting"]
     assert len(restarting) == 1

@@ -23,7 +23,9 @@ from relay.switch.card import RelayCard
 from relay.switch.models import RelaySetting
 from relay.switch.service import CannotBeOn, NotSaved, Place, RelaySwitch, StillStored
 from tests.chat.fakes import FakePath
+from tests.connections.waiting import until
 from tests.relay.account_fake import FREE, PRO, SIGNED_IN, SIGNED_OUT, FakeAccount
+from tests.relay.link.wire import soon
 
 ACCOUNT = b"a" * 16
 OTHER = b"b" * 16
@@ -148,7 +150,7 @@ async def test_it_is_switched_on_and_off_and_that_lasts(model: CatalogueEntry) -
     again = Bench()
     again.switch._on_for = (await RelaySetting.objects.aget()).account
     async with again.running():
-        assert again.host.on
+        await soon(lambda: again.host.on)
         await again.switch.turn(on=False)
         assert not again.host.on
     assert (await RelaySetting.objects.aget()).account == ""
@@ -213,15 +215,13 @@ async def test_the_last_model_switched_off_ends_it_and_switched_on_again_brings_
     bench = Bench()
     await bench.switch.turn(on=True)
     async with bench.running():
-        assert bench.host.why_not() is None
+        await soon(lambda: bench.host.why_not() is None)
         await CatalogueEntry.objects.filter(pk=model.pk).aupdate(enabled=False)
         connections_changed.set()
-        await asyncio.sleep(0.1)
-        assert bench.host.why_not() is Reason.NO_MODEL
+        await soon(lambda: bench.host.why_not() is Reason.NO_MODEL)
         await CatalogueEntry.objects.filter(pk=model.pk).aupdate(enabled=True)
         connections_changed.set()
-        await asyncio.sleep(0.1)
-        assert bench.host.why_not() is None
+        await soon(lambda: bench.host.why_not() is None)
     assert bench.switch.view.checked
 
 
@@ -231,9 +231,8 @@ async def test_who_signs_out_takes_the_switch_along(model: CatalogueEntry) -> No
     async with bench.running():
         bench.account.account = None
         bench.account.show(signed_in=False)
-        await asyncio.sleep(0.1)
-        assert not bench.switch.view.checked
-    assert (await RelaySetting.objects.aget()).account == ""
+        await soon(lambda: not bench.switch.view.checked)
+        await until(lambda: RelaySetting.objects.filter(account="").aexists())
 
 
 async def test_another_account_does_not_find_it_on(model: CatalogueEntry) -> None:
@@ -241,8 +240,7 @@ async def test_another_account_does_not_find_it_on(model: CatalogueEntry) -> Non
     bench = Bench(SignedIn(OTHER))
     bench.switch._on_for = ACCOUNT.hex()
     async with bench.running():
-        assert not bench.host.on
-        assert not bench.switch.view.checked
+        await soon(lambda: not bench.host.on and not bench.switch.view.checked)
 
 
 async def test_it_waits_for_an_account_that_is_not_read_yet(model: CatalogueEntry) -> None:
@@ -253,8 +251,7 @@ async def test_it_waits_for_an_account_that_is_not_read_yet(model: CatalogueEntr
         assert bench.switch.view.checked
         bench.account.account = ACCOUNT
         bench.account.changed.set()
-        await asyncio.sleep(0.1)
-        assert bench.host.on
+        await soon(lambda: bench.host.on)
 
 
 async def test_the_computer_is_kept_awake_only_while_the_relay_is_on(model: CatalogueEntry) -> None:
@@ -314,8 +311,7 @@ async def test_a_sign_out_counts_before_anything_is_stored(
         monkeypatch.setattr(RelaySetting.objects, "aupdate_or_create", stuck)
         bench.account.account = None
         bench.account.show(signed_in=False)
-        await asyncio.sleep(0.1)
-        assert not bench.host.on
+        await soon(lambda: not bench.host.on)
 
 
 async def test_a_database_that_fails_for_a_moment_does_not_end_the_switch(
@@ -323,14 +319,17 @@ async def test_a_database_that_fails_for_a_moment_does_not_end_the_switch(
 ) -> None:
     bench = Bench()
 
+    failed = asyncio.Event()
+
     async def fails(*args: Any, **named: Any) -> list[Any]:
+        failed.set()
         raise DatabaseError
 
     async with bench.running():
         with monkeypatch.context() as patch:
             patch.setattr(service, "enabled_models", fails)
             bench.account.changed.set()
-            await asyncio.sleep(0.1)
+            await asyncio.wait_for(failed.wait(), 20)
         await bench.switch.turn(on=True)
         assert bench.host.on
 
@@ -342,8 +341,7 @@ async def test_a_computer_that_nobody_can_reach_may_sleep(model: CatalogueEntry)
     async with bench.running():
         for reason, awake in ((Reason.READY, True), (Reason.NO_PLAN, False), (Reason.UNREACHABLE, True)):
             bench.host.show(reason=reason)
-            await asyncio.sleep(0.05)
-            assert bench.awake.wanted is awake, reason
+            await soon(lambda: bench.awake.wanted is awake)  # noqa: B023
 
 
 async def test_whoever_is_signed_in_with_keys_that_are_locked_is_not_called_signed_out(model: CatalogueEntry) -> None:

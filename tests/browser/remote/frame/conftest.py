@@ -6,16 +6,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Frame, FrameLocator, Page, expect
 
 from tests.browser.conftest import Desk
 from tests.browser.remote.frame.double import Double
+from tests.relay.proof.computers import until
 from tests.serving import BrokerProcess, LerixProcess
 
-#: A database that is not there yet is not opened: that would make it, and empty.
+SHOWN = "iframe.frame:not(.is-waiting)"
+#: A database that is not there yet is not opened: that would make it, and empty. One may not answer at once: then null.
 KEPT = """async () => {
-  if (!(await indexedDB.databases()).some(({ name }) => name === "lerix-drafts")) return [];
+  const late = new Promise((resolve) => setTimeout(resolve, 5000, null));
+  const found = await Promise.race([indexedDB.databases(), late]);
+  if (!found?.some(({ name }) => name === "lerix-drafts")) return found && [];
   return new Promise((resolve) => {
+    late.then(resolve);
     const opening = indexedDB.open("lerix-drafts");
     opening.onsuccess = () => {
       const all = opening.result.transaction("drafts").objectStore("drafts").getAll();
@@ -77,7 +82,18 @@ def away(desk: Desk, serving: Double, abroad: BrowserContext, models_on: None) -
 
 def inside(page: Page) -> FrameLocator:
     """The Mac's page that is shown."""
-    return page.frame_locator("iframe.frame:not(.is-waiting)")
+    return page.frame_locator(SHOWN)
+
+
+def child(page: Page) -> Frame:
+    """The frame of the Mac's page that is shown, to run scripts in."""
+
+    def find() -> Frame | None:
+        element = page.query_selector(SHOWN)
+        return element.content_frame() if element else None
+
+    found: Frame = until(find)
+    return found
 
 
 def shown(page: Page) -> FrameLocator:
@@ -96,8 +112,8 @@ def send(place: Page | FrameLocator, text: str) -> None:
 
 def kept(page: Page) -> list[str]:
     """What this browser keeps of what was written, as it is kept."""
-    found: list[str] = page.evaluate(KEPT)
-    return found
+    found: list[list[str]] = until(lambda: [each for each in [page.evaluate(KEPT)] if each is not None])
+    return found[0]
 
 
 def complete(frame: FrameLocator, count: int) -> None:

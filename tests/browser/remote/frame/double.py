@@ -155,7 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(*kept)
             return
         headers = {name: value for name, value in self.headers.items() if name.lower() not in HOPS}
-        with contextlib.closing(http.client.HTTPConnection(self.server.broker, timeout=20)) as connection:
+        with contextlib.closing(http.client.HTTPConnection(self.server.broker, timeout=60)) as connection:
             connection.request(self.command, self.path, self._body() or None, headers)
             answer = connection.getresponse()
             content = answer.read()
@@ -197,7 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(asked, content)
             return
         if asked.method == "POST":
-            self.server.hold.wait(20)
+            self.server.hold.wait(60)
             if select.select([self.connection], [], [], 0.05)[0]:
                 asked.cut.set()  # hung up: the Mac never hears of it
                 return

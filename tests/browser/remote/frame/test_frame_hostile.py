@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 import httpx
-from playwright.sync_api import Frame, Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.hostile import HTMX, LINKS, TAGS, Trap
-from tests.browser.remote.frame.conftest import Away, inside, shown
+from tests.browser.remote.frame.conftest import Away, child, inside, shown
 from tests.browser.remote.frame.double import Double, elsewhere
 from tests.upstream import Upstream
 
@@ -96,10 +96,6 @@ SHOUT = """() => {
 }"""
 
 
-def child(page: Page) -> Frame:
-    return next(frame for frame in page.frames if frame.locator("#message").count())
-
-
 def test_a_script_in_the_frame_reaches_nobody_and_nothing(away: Away) -> None:
     page = away.page()
     shown(page)
@@ -155,7 +151,7 @@ def test_a_page_that_the_mac_did_not_clean_runs_nothing(away: Away) -> None:
         expect(frame.locator("#piece #foreign")).to_be_visible()
         page.wait_for_timeout(1200)
         assert trap.requests == []
-        left = next(each for each in page.frames if each.locator("#foreign").count()).evaluate(
+        left = child(page).evaluate(
             """() => [...document.body.querySelectorAll("*")].flatMap((each) => [...each.attributes]
               .map(({name, value}) => [each.localName, name, value.slice(0, 80)]))
               .filter(([tag, name, value]) => /^on|^style$|^srcset$|^srcdoc$|^ping$|^formaction$/.test(name)
@@ -222,7 +218,7 @@ def test_windows_that_speak_to_the_vault_or_the_frame_are_not_heard(away: Away, 
 
 def test_the_pages_have_the_headers_that_make_all_this_so(serving: Double) -> None:
     origin = serving.url
-    with httpx.Client(base_url=origin, trust_env=False) as client:
+    with httpx.Client(base_url=origin, trust_env=False, timeout=60) as client:
         vault = client.get("/app/chats/x/").headers
         frame = client.get("/frame/").headers
         static = client.get(re.findall(r'src="(/static/[^"]+)"', client.get("/app/").text)[0]).headers

@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, FrameLocator, Locator, Page, exp
 
 from tests import disk
 from tests.browser.conftest import picture
-from tests.browser.remote.whole.way import Way, complete, document, inside, say, shown
+from tests.browser.remote.whole.way import CHAT, Way, complete, document, inside, say, shown
 from tests.browser.test_notifying import RECORD, age
 from tests.browser.test_web_app import is_installable
 from tests.chat.files import PLACE, photo
@@ -64,8 +64,8 @@ def drawer(page: Page) -> FrameLocator:
 
 def fits(page: Page) -> None:
     """Nothing is wider than the phone."""
-    over = document(page).evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert over <= 0
+    over = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    until(lambda: document(page).evaluate(over) <= 0, what="something is wider than the phone")
 
 
 def test_a_message_is_edited_and_its_versions_are_stepped_through(way: Way, phone: Page) -> None:
@@ -114,7 +114,8 @@ def test_messages_that_are_sent_while_an_answer_runs_follow_in_order(way: Way, p
     expect(waiting.get_by_role("listitem")).to_have_count(2)
     gate.open()
     complete(phone, 3)
-    assert [you(phone, number).locator(".bubble").inner_text() for number in range(3)] == ["one", "two", "three"]
+    said = inside(phone).get_by_role("article", name="You", exact=True).locator(".bubble")
+    expect(said).to_have_text(["one", "two", "three"])
     assert way.sent("not this one") == 0
 
 
@@ -206,6 +207,8 @@ def test_a_folder_is_made_and_several_chats_are_moved_into_it(way: Way, phone: P
     picture(phone, "phone-selecting")
     frame.get_by_role("toolbar").get_by_role("button", name="Move").tap()
     frame.get_by_role("menuitemradio", name="Pairs").tap()
+    # They are there, and what is drawn anew then does not close the folder again.
+    expect(frame.get_by_role("checkbox", name="of two")).to_have_count(0)
     folder.get_by_text("Pairs").tap()
     expect(folder.get_by_role("link", name="of two")).to_have_count(2)
     fits(phone)
@@ -273,6 +276,7 @@ def test_a_temporary_chat_leaves_nothing_on_the_mac(way: Way, phone: Page) -> No
     assert way.sent("remember nothing of the wombat-lantern") == 0
     assert disk.holding(disk.contents(way.house.mac.home), "wombat-lantern", "pelican-crossing") == []
     # It goes when it is left. (Its page itself is not asked for: whoever does is waited for.)
+    expect(phone).to_have_url(CHAT)
     older = phone.url.removeprefix(f"{way.url}/app") + "older/?before=1"
     assert way.house.mac.pages.get(older).status_code == 200
     drawer(phone).get_by_role("link", name="New chat", exact=True).tap()

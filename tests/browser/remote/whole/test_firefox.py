@@ -61,10 +61,10 @@ def test_firefox_walks_the_main_way(way: Way, tmp_path: Path) -> None:
         assert firefox.run(WHOLE) == 0
         gate.open()
         firefox.until(lambda: firefox.run(WHOLE) == 1)
-        assert "First words. Last words." in firefox.run(LOG)
+        firefox.until(lambda: "First words. Last words." in firefox.run(LOG))
         firefox.leave()
+        firefox.until(lambda: firefox.address.startswith(f"{way.url}/app/chats/"))
         chat = firefox.address
-        assert chat.startswith(f"{way.url}/app/chats/")
         if folder := os.environ.get("SCREENSHOTS"):
             firefox.picture(Path(folder) / "whole-firefox.png")
         # Back leads to the empty page, forward to the chat, and a reload leaves it.

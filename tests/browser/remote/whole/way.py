@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from tests.relay.proof.computers import Household, Said, until
 from tests.relay.proof.lines import Line
 
 SHOWN = "iframe.frame:not(.is-waiting)"
+#: The address of a chat, as the bar shows it.
+CHAT = re.compile(r"/app/chats/[0-9a-f-]{36}/$")
 
 
 def inside(page: Page) -> FrameLocator:
