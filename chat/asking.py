@@ -28,10 +28,12 @@ async def events(message: Message, choice: Choice) -> AsyncGenerator[AnswerEvent
 
     What was left out of the conversation is noted in `Message.cut` before anything is asked.
     """
-    told, most = instructions(await of_chat(message.chat_id)), None
+    most = None
     for tried in range(1, MOST_TRIES + 1):
-        reading = await context.read(message, choice, told, most)
-        await _note(message, reading.cut)
+        # In one go: each way to the database and back would keep the question waiting.
+        told, reading, is_new = await sync_to_async(_read)(message, choice, most)
+        if is_new:
+            feeds.chat(message.chat_id).rows_changed()
         ask = Ask(
             model=choice.model,
             turns=reading.turns,
@@ -53,10 +55,13 @@ async def events(message: Message, choice: Choice) -> AsyncGenerator[AnswerEvent
         most = round(reading.tokens * LESS)
 
 
-async def _note(message: Message, cut: int | None) -> None:
-    if message.cut_id == cut:
-        return
-    message.cut_id = cut
-    await Message.objects.filter(pk=message.pk).aupdate(cut=cut)
-    await sync_to_async(touch_quietly)(message.chat_id)
-    feeds.chat(message.chat_id).rows_changed()
+def _read(message: Message, choice: Choice, most: int | None) -> tuple[str, context.Reading, bool]:
+    """Return the instructions, what else the model reads, and whether something else is left out than was noted."""
+    told = instructions(of_chat(message.chat_id))
+    reading = context.read(message, choice, told, most)
+    if message.cut_id == reading.cut:
+        return told, reading, False
+    message.cut_id = reading.cut
+    Message.objects.filter(pk=message.pk).update(cut=reading.cut)
+    touch_quietly(message.chat_id)
+    return told, reading, True

@@ -123,15 +123,17 @@ def refusal(text: str, files: Sequence[Attachment], model: Model, told: str) -> 
     return "" if most is None or needed <= most else DoesNotFit.by(model, needed).sentence
 
 
-async def read(answer: Message, choice: Choice, told: str, most: int | None = None) -> Reading:
+def read(answer: Message, choice: Choice, told: str, most: int | None = None) -> Reading:
     """Return what the model shall read after the instructions `told`: the branch that ends in the question of `answer`.
+
+    Reads database and disk: call it in a thread.
 
     `most` are so many tokens at most, where the service has said that more are too many. Reasoning items go only to
     the access path and account they came from; elsewhere they mean nothing or are refused.
     Raises DoesNotFit where the question alone is too long.
     """
     model = choice.model
-    rows = await _rows(answer, choice)
+    rows = _rows(answer, choice)
     limit = room(model, told)
     factor = _factor(rows, told)
     must = _question(rows)
@@ -142,7 +144,7 @@ async def read(answer: Message, choice: Choice, told: str, most: int | None = No
     first = _first(rows, must, factor, min(limits) if limits else None, most_sent(model))
     cut = rows[first].pk if any(row.counts for row in rows[:first]) else None
     taken = [row for row in rows[first:] if row.counts]
-    given = await _turns(taken, model)
+    given = _turns(taken, model)
     if rows and rows[-1].role == Role.ASSISTANT:
         given.append(Turn("user", GO_ON))
     tokens = round(sum(row.tokens for row in taken) * factor)
@@ -181,14 +183,14 @@ def _factor(rows: Sequence[_Row], told: str) -> float:
     return 1.0
 
 
-async def _rows(answer: Message, choice: Choice) -> list[_Row]:
+def _rows(answer: Message, choice: Choice) -> list[_Row]:
     """The branch above an answer, oldest first, as sizes."""
     found = Message.objects.filter(chat_id=answer.chat_id, deleted=None).order_by()
     columns = found.annotate(length=Length(Cast("text", BinaryField())), sealed=Length("items")).values(
         "pk", "parent_id", "role", "state", "length", "sealed", "replay_key", "usage", "cut_id"
     )
-    known = {row["pk"]: row async for row in columns}
-    files = await weights(list(known), choice.model)
+    known = {row["pk"]: row for row in columns}
+    files = weights(list(known), choice.model)
     key = choice.path.replay_key(choice.model)
     rows: list[_Row] = []
     step = answer.parent_id
@@ -215,16 +217,16 @@ async def _rows(answer: Message, choice: Choice) -> list[_Row]:
     return rows[::-1]
 
 
-async def _turns(rows: Sequence[_Row], model: Model) -> list[Turn]:
+def _turns(rows: Sequence[_Row], model: Model) -> list[Turn]:
     ids = [row.pk for row in rows]
-    found = {message.pk: message async for message in Message.objects.filter(pk__in=ids).defer("html", "reasoning")}
+    found = {message.pk: message for message in Message.objects.filter(pk__in=ids).defer("html", "reasoning")}
     given = []
     for row in rows:
         message = found.get(row.pk)
         if message is None:
             continue
         if row.files:
-            given.append(await turn_of(message, model))
+            given.append(turn_of(message, model))
         else:
             items = tuple(message.items) if row.replayed else ()
             given.append(Turn("user" if message.role == Role.USER else "assistant", message.text, items))

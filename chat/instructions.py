@@ -35,6 +35,6 @@ def instructions(chats_own: str = "") -> str:
     return "\n\n".join(parts)
 
 
-async def of_chat(chat_id: uuid.UUID) -> str:
-    """Return the instructions that the user has set for one chat, "" for none."""
-    return await Chat.objects.filter(pk=chat_id).values_list("instructions", flat=True).afirst() or ""
+def of_chat(chat_id: uuid.UUID) -> str:
+    """Return the instructions that the user has set for one chat, "" for none. Reads the database."""
+    return Chat.objects.filter(pk=chat_id).values_list("instructions", flat=True).first() or ""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from asgiref.sync import sync_to_async
 from django.db.models import BinaryField
 from django.db.models.functions import Cast, Length
 
-from chat.attachments.turns import weights
+from chat.attachments.turns import Weight, weights
 from chat.choices import Picker
 from chat.context import BYTES, FRAME, answer_room
 from chat.models import Message, Role
@@ -56,10 +57,7 @@ async def meter(branch: Iterable[int], picker: Picker) -> Meter | None:
     if not ids:
         return None
     model = picker.choice.model if picker.choice is not None else Model("", "")
-    columns = ("pk", "role", "usage", "cut_id", "length")
-    found = Message.objects.filter(pk__in=ids).annotate(length=Length(Cast("text", BinaryField())))
-    rows = {row["pk"]: row async for row in found.order_by().values(*columns)}
-    files = await weights(ids, model)
+    rows, files = await sync_to_async(_read)(ids, model)
     newest = [rows[pk] for pk in reversed(ids) if pk in rows]
     used, counted = 0, None
     for row in newest:
@@ -82,6 +80,12 @@ async def meter(branch: Iterable[int], picker: Picker) -> Meter | None:
         reasoned=counted["reasoning"] if counted else 0,
         cut=next((row["cut_id"] or 0 for row in newest if row["role"] == Role.ASSISTANT), 0),
     )
+
+
+def _read(ids: Sequence[int], model: Model) -> tuple[dict[int, dict[str, Any]], dict[int, Weight]]:
+    columns = ("pk", "role", "usage", "cut_id", "length")
+    found = Message.objects.filter(pk__in=ids).annotate(length=Length(Cast("text", BinaryField())))
+    return {row["pk"]: row for row in found.order_by().values(*columns)}, weights(ids, model)
 
 
 def _counted(usage: Mapping[str, Any] | None) -> dict[str, int] | None:

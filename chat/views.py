@@ -99,7 +99,7 @@ async def _send(request: HttpRequest, found: Chat | None) -> HttpResponse:
     sent = form.cleaned_data
     try:
         choice = await chosen(found, sent)
-        files = [each async for each in unsent(sent["attached"])]
+        files = [each async for each in unsent(sent["attached"])] if sent["attached"] else []
         told = instructions(found.instructions if found else sent["instructions"])
         if why := refusal(sent["text"], files, choice.model, told):
             return refused(why, 409)

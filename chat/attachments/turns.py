@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from asgiref.sync import sync_to_async
-
 from chat.attachments import store
 from chat.attachments.attaching import measured
 from chat.attachments.kinds import MIB, NotTaken, kind_of
@@ -43,16 +41,15 @@ class Weight:
         return Weight(self.tokens + other.tokens, self.size + other.size)
 
 
-async def turn_of(message: Message, model: Model, items: tuple[Mapping[str, Any], ...] = ()) -> Turn:
-    """Return a message as a turn for `model`, with its files. Of one whose bytes are gone the model is told so."""
+def turn_of(message: Message, model: Model, items: tuple[Mapping[str, Any], ...] = ()) -> Turn:
+    """Return a message as a turn for `model`, with its files. Of one whose bytes are gone the model is told so.
+
+    Reads database and disk: call it in a thread.
+    """
     if message.role != Role.USER:
         return Turn("assistant", message.text, items)
-    files = await sync_to_async(_parts)(message, model)
+    files = tuple(_part(each, model) for each in message.attachments.select_related("file"))
     return Turn("user", message.text, (), files)
-
-
-def _parts(message: Message, model: Model) -> tuple[Part, ...]:
-    return tuple(_part(each, model) for each in message.attachments.select_related("file"))
 
 
 def _part(attached: Attachment, model: Model) -> Part:
@@ -78,12 +75,15 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', "'") + '"'
 
 
-async def weights(messages: Sequence[int], model: Model) -> dict[int, Weight]:
-    """Return what the files of messages, by their numbers, add to a request. Messages without files are left out."""
+def weights(messages: Sequence[int], model: Model) -> dict[int, Weight]:
+    """Return what the files of messages, by their numbers, add to a request. Messages without files are left out.
+
+    Reads the database: call it in a thread.
+    """
     found: dict[int, Weight] = defaultdict(Weight)
     for begin in range(0, len(messages), 500):  # SQLite takes so many values and a few more
         rows = measured().filter(message__in=messages[begin : begin + 500])
-        async for each in rows:
+        for each in rows:
             found[each.message_id or 0] += _weight(each, model)
     return dict(found)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from chat.attachments import child
 from chat.attachments.taking import take
@@ -48,7 +49,7 @@ async def question() -> Message:
 
 
 async def asked(path: AccessPath, model: Model) -> str:
-    turn = await turn_of(await question(), model)
+    turn = await sync_to_async(turn_of)(await question(), model)
     came = []
     ask = Ask(model, [turn], "", model.default_effort, "01890000-0000-7000-8000-000000000001")
     async with asyncio.timeout(30), aclosing(path.answer(ask)) as events:

@@ -65,35 +65,35 @@ async def test_each_model_gets_what_it_takes() -> None:
     message = await message_with(
         await take("a.png", photo), await take('the "paper".pdf', paper), await take("b.py", b"x = 1\n")
     )
-    image, document, code = (await turn_of(message, READING)).files
+    image, document, code = (await sync_to_async(turn_of)(message, READING)).files
     assert isinstance(image, Picture)
     assert image.media_type == "image/png"
     assert base64.b64decode(image.data).startswith(b"\x89PNG")
     assert document == Document('the "paper".pdf', base64.b64encode(paper).decode())
     assert isinstance(code, Excerpt)
     assert 'name="b.py">\nx = 1\n' in code.text
-    image, document, _ = (await turn_of(message, SEEING)).files
+    image, document, _ = (await sync_to_async(turn_of)(message, SEEING)).files
     assert isinstance(image, Picture)
     assert isinstance(document, Excerpt)
     assert "[Page 1]\nFindings" in document.text
     assert "name=\"the 'paper'.pdf\"" in document.text
-    image, _, _ = (await turn_of(message, BLIND)).files
+    image, _, _ = (await sync_to_async(turn_of)(message, BLIND)).files
     assert image == Excerpt('[The image "a.png" was attached here. You cannot see it.]')
-    weight = (await weights([message.pk], READING))[message.pk]
+    weight = (await sync_to_async(weights)([message.pk], READING))[message.pk]
     assert weight.size > len(photo) + len(paper)
     assert weight.tokens > 800
 
 
 async def test_the_form_of_each_path_is_written() -> None:
     message = await message_with(await take("a.png", files.png()), await take("p.pdf", files.pdf("Hi")), text="")
-    turn = await turn_of(message, SEEING)
+    turn = await sync_to_async(turn_of)(message, SEEING)
     ask = _ask(turn)
     for form in RequestForm:
         _, body = build_request(ask, form)
         question = body["input"][-1]
         assert [part["type"] for part in question["content"]] == ["input_image", "input_text"]
         assert question["content"][0].keys() == {"type", "image_url"}
-    turn = await turn_of(message, READING)
+    turn = await sync_to_async(turn_of)(message, READING)
     _, body = build_request(_ask(turn), RequestForm.PLATFORM)
     file = body["input"][-1]["content"][1]
     assert (file["type"], file["filename"]) == ("input_file", "p.pdf")
@@ -110,7 +110,7 @@ async def test_bytes_that_are_gone_are_told_to_the_model(home: Path) -> None:
     message = await message_with(await take("a.png", files.png()))
     for path in on_disk(home):
         path.unlink()
-    assert (await turn_of(message, SEEING)).files == (
+    assert (await sync_to_async(turn_of)(message, SEEING)).files == (
         Excerpt('[The file "a.png" was attached here. It is not there any more.]'),
     )
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from urllib.parse import unquote
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.test import AsyncClient
 
 from chat import context, generate
@@ -51,7 +52,7 @@ def sizes(reading: context.Reading) -> list[int]:
 
 async def test_all_is_sent_where_it_fits(fake: FakePath) -> None:
     _, rows = await conversation(500, 500, 500, 500, 900)
-    reading = await read(rows[-1], fake.choice(SMALL), "")
+    reading = await sync_to_async(read)(rows[-1], fake.choice(SMALL), "")
     assert sizes(reading) == [500, 500, 500, 500, 900]
     assert reading.cut is None
     assert [turn.role for turn in reading.turns] == ["user", "assistant", "user", "assistant", "user"]
@@ -60,51 +61,51 @@ async def test_all_is_sent_where_it_fits(fake: FakePath) -> None:
 async def test_the_oldest_go_first_and_what_is_sent_begins_with_a_question(fake: FakePath) -> None:
     _, rows = await conversation(500, 500, 1000, 800, 900)
     # The last three fit and the answer before them would, but an answer without its question says nothing.
-    reading = await read(rows[-1], fake.choice(SMALL), "")
+    reading = await sync_to_async(read)(rows[-1], fake.choice(SMALL), "")
     assert sizes(reading) == [1000, 800, 900]
     assert reading.cut == rows[2].pk
     assert not reading.shortest
-    reading = await read(rows[-1], fake.choice(SMALL), words(500))
+    reading = await sync_to_async(read)(rows[-1], fake.choice(SMALL), words(500))
     assert (sizes(reading), reading.cut, reading.shortest) == ([900], rows[4].pk, True)
 
 
 async def test_a_model_that_nobody_knows_the_context_of_is_given_all(fake: FakePath) -> None:
     _, rows = await conversation(50_000, 50_000, 50_000)
-    assert (await read(rows[-1], fake.choice(MODEL), "")).cut is None
+    assert (await sync_to_async(read)(rows[-1], fake.choice(MODEL), "")).cut is None
 
 
 async def test_a_question_that_does_not_fit_alone_is_not_asked(fake: FakePath) -> None:
     _, rows = await conversation(10, 10, 3_100)
     with pytest.raises(DoesNotFit) as refused:
-        await read(rows[-1], fake.choice(SMALL), "")
+        await sync_to_async(read)(rows[-1], fake.choice(SMALL), "")
     assert "This message is too long for GPT Test: it has about 3,108 tokens, and 3,000 fit" in str(refused.value)
 
 
 async def test_an_answer_that_goes_on_keeps_its_question_and_its_beginning(fake: FakePath) -> None:
     _, rows = await conversation(1_500, 1_500, 600, 700)
-    reading = await read(rows[-1], fake.choice(SMALL), "")
+    reading = await sync_to_async(read)(rows[-1], fake.choice(SMALL), "")
     assert [turn.text[:8] for turn in reading.turns] == ["wordword", "wordword", "Your las"]
     assert reading.cut == rows[2].pk
 
 
 async def test_what_was_deleted_or_never_said_a_word_is_not_sent(fake: FakePath) -> None:
     chat, rows = await conversation(10, 0, 10)
-    reading = await read(rows[-1], fake.choice(SMALL), "")
+    reading = await sync_to_async(read)(rows[-1], fake.choice(SMALL), "")
     assert sizes(reading) == [10, 10]
     await Message.objects.filter(pk=rows[0].pk).aupdate(deleted=chat.created)
-    assert sizes(await read(rows[-1], fake.choice(SMALL), "")) == [10]
+    assert sizes(await sync_to_async(read)(rows[-1], fake.choice(SMALL), "")) == [10]
 
 
 async def test_the_count_of_the_service_corrects_the_estimate(fake: FakePath) -> None:
     _, rows = await conversation(1_000, 500, 100)
-    assert (await read(rows[-1], fake.choice(SMALL), "")).cut is None
+    assert (await sync_to_async(read)(rows[-1], fake.choice(SMALL), "")).cut is None
     # It counted 2,100 tokens where 1,008 were estimated: what follows will not fit either.
     await Message.objects.filter(pk=rows[1].pk).aupdate(usage={"input": 2_100, "output": 9})
-    reading = await read(rows[-1], fake.choice(SMALL), "")
+    reading = await sync_to_async(read)(rows[-1], fake.choice(SMALL), "")
     assert reading.cut == rows[2].pk
     # A small count says more of the instructions than of the text.
     await Message.objects.filter(pk=rows[1].pk).aupdate(usage={"input": 1_900})
-    assert (await read(rows[-1], fake.choice(SMALL), "")).cut is None
+    assert (await sync_to_async(read)(rows[-1], fake.choice(SMALL), "")).cut is None
 
 
 async def test_files_count_and_go_with_their_message(fake: FakePath) -> None:
@@ -112,8 +113,8 @@ async def test_files_count_and_go_with_their_message(fake: FakePath) -> None:
     file = await File.objects.acreate(digest="a" * 64, kind=FileKind.TEXT, media_type="text/plain", size=9_000)
     await File.objects.filter(pk=file.pk).aupdate(text=words(2_800))
     await Attachment.objects.acreate(file=file, name="notes.txt", message=rows[0])
-    assert (await read(rows[-1], fake.choice(SMALL), "")).cut == rows[2].pk
-    reading = await read(rows[-1], fake.choice(replace(SMALL, context_window=8_000)), "")
+    assert (await sync_to_async(read)(rows[-1], fake.choice(SMALL), "")).cut == rows[2].pk
+    reading = await sync_to_async(read)(rows[-1], fake.choice(replace(SMALL, context_window=8_000)), "")
     assert reading.cut is None
     assert "notes.txt" in str(reading.turns[0].files)
 
