@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
@@ -119,15 +120,23 @@ async def done(request: HttpRequest, words: str = "", *, said: str = "", bad: bo
 
 
 class Pieces:
-    """What one open page has, and what it lacks."""
+    """What one open page has, and what it lacks. `had` is the `position` of an earlier stream of the same page."""
 
     REGIONS: Final = ("banners", "own", "key", "devices", "plan", "broker")
 
-    def __init__(self) -> None:
+    def __init__(self, had: str = "") -> None:
+        self._had = had
         self._shown: dict[str, str] = {}
         self._kind: tuple[bool, bool] | None = None
         self._alarm = False
         self._digits: str | None = None
+
+    @property
+    def position(self) -> str:
+        """What the page has by now, as a page that re-joins tells it: nothing of it is sent again, for something may
+        be typed there."""
+        marks = [f"{name}={_digest(text)}" for name, text in self._shown.items()]
+        return ".".join([_mark(self._kind), *marks])
 
     async def new(self) -> str:
         """Return the regions that have changed since the last call; the whole where somebody signed in or out."""
@@ -142,6 +151,10 @@ class Pieces:
             self._digits = view.digits
         fresh = {name: text for name, text in texts.items() if self._shown.get(name) != text}
         self._shown = texts
+        mark, *had = self._had.split(".")
+        if self._kind is None and mark == _mark(kind):
+            self._kind = kind
+            fresh = {name: text for name, text in fresh.items() if f"{name}={_digest(text)}" not in had}
         # Beside an alarm from elsewhere, what this page said before would be wrong.
         alarm = view.revoked or view.digits is not None
         hush = partial("#account-said", "", "innerHTML") if alarm and not self._alarm and self._kind else ""
@@ -150,3 +163,11 @@ class Pieces:
             self._kind = kind
             return hush + partial("#account", await html("account/state.html", context))
         return hush + "".join(partial(f"#account-{name}", text) for name, text in fresh.items())
+
+
+def _mark(kind: tuple[bool, bool] | None) -> str:
+    return "".join("01"[each] for each in kind or ())
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:16]

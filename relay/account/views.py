@@ -27,22 +27,31 @@ LOOK: Final = 5.0
 async def index(request: HttpRequest) -> HttpResponse:
     """Show the page."""
     note = notes.take(request.GET.get("said", ""))
-    context = shown(installed().view) | {"words": note.words, "bad": note.bad}
+    had = await _position()
+    context = shown(installed().view) | {"words": note.words, "bad": note.bad, "had": had}
     return render(request, "account/index.html", context)
+
+
+async def _position() -> str:
+    """Where the stream of a page begins that is shown now. Before it is shown: what changes meanwhile is sent again."""
+    pieces = Pieces()
+    await pieces.new()
+    return pieces.position
 
 
 @require_GET
 async def events(request: HttpRequest) -> HttpResponseBase:
     """The page's event stream: each region anew whenever something has changed."""
-    return stream(request, _events())
+    had = request.headers.get("Last-Event-ID") or request.GET.get("had", "")
+    return stream(request, _events(had[:500]))
 
 
-async def _events() -> AsyncGenerator[bytes, None]:
+async def _events(had: str) -> AsyncGenerator[bytes, None]:
     bell = asyncio.Event()
     installed().changed.ring(bell)
     bell.set()
     yield ALIVE
-    pieces = Pieces()
+    pieces = Pieces(had)
     look = _look()
     try:
         while True:
@@ -50,7 +59,7 @@ async def _events() -> AsyncGenerator[bytes, None]:
                 yield WAITING
             if await heard(bell, seconds=LOOK):
                 if new := await pieces.new():
-                    yield message(new)
+                    yield message(new, pieces.position)
                 continue
             if look.done():
                 look = _look()

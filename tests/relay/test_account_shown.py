@@ -34,6 +34,27 @@ async def test_an_open_page_gets_only_what_has_changed(fake: FakeAccount) -> Non
     assert targets(await pieces.new()) == ["#account"]
 
 
+async def test_a_page_that_joins_again_gets_nothing_of_what_it_has(fake: FakeAccount) -> None:
+    fake.view = SIGNED_IN
+    pieces = Pieces()
+    await pieces.new()
+    had = pieces.position
+    assert re.fullmatch(r"[!-~]{20,500}", had)
+    again = Pieces(had)
+    assert await again.new() == ""
+    assert again.position == had
+    fake.view = replace(SIGNED_IN, plan=PRO)
+    assert targets(await again.new()) == ["#account-devices", "#account-plan"]
+    assert targets(await Pieces(had).new()) == ["#account-devices", "#account-plan"]
+    fake.view = replace(fake.view, digits=DIGITS)
+    assert "#account-banners" in targets(await Pieces(had).new())
+    fake.view = replace(fake.view, signed_in=False, revoked=True, digits=None)
+    assert targets(await Pieces(had).new()) == ["#account"]
+    for other in ("", "10", "10.own", "no position", had[:40], had[3:]):
+        fake.view = SIGNED_IN
+        assert targets(await Pieces(other).new())
+
+
 async def test_digits_that_are_compared_are_not_replaced_under_the_persons_eyes(fake: FakeAccount) -> None:
     fake.view = replace(SIGNED_IN, digits=DIGITS)
     pieces = Pieces()
