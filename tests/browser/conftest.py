@@ -49,8 +49,11 @@ WITHOUT = (
 ).split()
 FLAGS.append(f"--disable-features={','.join(WITHOUT)}")
 
-#: What Chromium and htmx print when a server was stopped or restarted, as some tests do.
-NETWORK = re.compile(r"Failed to load resource|htmx:(sse:)?error: (network error|Failed to fetch)")
+#: What Chromium and htmx print when a server was stopped or restarted, or the network was gone, as in some tests. A
+#: stream that could not be joined in 30 s is joined anew.
+NETWORK = re.compile(
+    r"Failed to load resource|htmx:(sse:)?error: (network error|Failed to fetch|timeout \{elt: div#stream\b)"
+)
 
 # Only what fails waits as long, and what is waited for may take its time on a loaded machine.
 expect.set_options(timeout=30_000)
