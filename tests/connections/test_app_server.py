@@ -9,6 +9,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connections import errors
+from connections.codex import renewal
 from connections.codex.app_server import AppServer, NotStarted, Timing
 from connections.codex.cli_process import Died, Lines, Refused, Silent
 from connections.codex.path import CodexPath
@@ -26,8 +28,9 @@ from tests.connections import fake_app_server as fake
 from tests.connections.far import ALICE, BOB, Far, access_token, codex, collect, sign_in, stream, write
 from tests.connections.far import COMPLETED as DONE
 
-QUICK = Timing(start=30, answer=0.4, stop=0.3, pause=10)
-PATIENT = Timing(start=30, answer=30, stop=1, pause=10)
+PATIENT = Timing(start=30, answer=30, stop=30, pause=10)
+# For a child that gives no answer.
+IMPATIENT = replace(PATIENT, answer=0.4)
 
 
 def server(folder: Path, timing: Timing = PATIENT, **options: Any) -> AppServer:
@@ -140,7 +143,7 @@ async def test_a_child_that_was_killed_between_two_questions_is_replaced_after_t
 
 async def test_a_silent_child_is_given_up_and_replaced_after_the_second_time(tmp_path: Path) -> None:
     fake.install(tmp_path, "silent")
-    async with aclosing(server(tmp_path, QUICK)) as app:
+    async with aclosing(server(tmp_path, IMPATIENT)) as app:
         with pytest.raises(Silent):
             await app.call("x")
         pid = app.pid
@@ -165,7 +168,7 @@ async def test_an_error_is_told_by_its_code_and_never_by_its_text(
 
 async def test_a_program_that_starts_and_says_nothing_is_given_up(tmp_path: Path) -> None:
     fake.install(tmp_path, "mute")
-    async with aclosing(server(tmp_path, Timing(start=0.5, stop=0.3))) as app:
+    async with aclosing(server(tmp_path, Timing(start=0.5, stop=0.3, pause=60))) as app:
         with pytest.raises(Silent):
             await app.call("x")
         with pytest.raises(NotStarted):
@@ -176,7 +179,7 @@ async def test_a_program_that_starts_and_says_nothing_is_given_up(tmp_path: Path
 async def test_a_program_that_is_no_app_server_is_not_started(tmp_path: Path, mode: str | None) -> None:
     if mode is not None:
         fake.install(tmp_path, mode)
-    async with aclosing(server(tmp_path, Timing(start=30, stop=0.3))) as app:
+    async with aclosing(server(tmp_path, PATIENT)) as app:
         with pytest.raises(NotStarted):
             await app.call("x")
         assert app.pid is None
@@ -184,7 +187,9 @@ async def test_a_program_that_is_no_app_server_is_not_started(tmp_path: Path, mo
 
 async def test_an_idle_child_is_ended_and_started_again_when_needed(tmp_path: Path) -> None:
     fake.install(tmp_path)
-    async with aclosing(server(tmp_path, Timing(idle=0.1, stop=2))) as app:
+    async with aclosing(server(tmp_path)) as app:
+        await app.call("x")
+        app._timing = replace(PATIENT, idle=0.1)  # not before it has started, which may take longer
         await app.call("x")
         await until(lambda: "end" in fake.log(tmp_path))
         await app.call("x")
@@ -193,7 +198,8 @@ async def test_an_idle_child_is_ended_and_started_again_when_needed(tmp_path: Pa
 
 async def test_a_child_that_will_not_end_is_killed_when_nothing_was_asked_of_it(tmp_path: Path) -> None:
     fake.install(tmp_path, "stubborn")
-    app = server(tmp_path, QUICK)
+    # Half of what it waits for the end in all is left over for a machine that stands still.
+    app = server(tmp_path, replace(PATIENT, stop=2.5))
     await app.call("x")
     pid = app.pid
     assert pid is not None
@@ -247,7 +253,7 @@ def keyring(folder: Path, store: str = "keyring", mode: str = "well", **session:
     home = folder / "home"
     home.mkdir()
     (home / "config.toml").write_text(f'cli_auth_credentials_store = "{store}"\n')
-    app = AppServer(lambda: program, home, timing=QUICK)
+    app = AppServer(lambda: program, home, timing=PATIENT)
     yield codex(home, Far(lambda request: stream(DONE)), find_cli=lambda: program, app_server=app)
 
 
@@ -334,7 +340,8 @@ async def test_a_file_that_appears_takes_over_from_the_keyring(tmp_path: Path) -
 def expired(folder: Path, mode: str, **options: Any) -> CodexPath:
     program = fake.install(folder, mode, method="chatgpt", token=access_token(exp=1))
     write(folder / "home", sign_in(access_token=access_token(exp=1)))
-    app = AppServer(lambda: program, folder / "home", timing=QUICK)
+    timing = IMPATIENT if mode == "silent" else PATIENT
+    app = AppServer(lambda: program, folder / "home", timing=timing)
     far = Far(lambda request: stream(DONE))
     return codex(folder / "home", far, find_cli=lambda: program, app_server=app, **options)
 
@@ -358,10 +365,14 @@ async def test_a_cli_without_that_door_leaves_the_renewal_to_us(tmp_path: Path, 
 
 @pytest.mark.parametrize("mode", ["dies", "silent"])
 async def test_what_another_program_writes_while_the_cli_fails_is_taken_over(tmp_path: Path, mode: str) -> None:
-    async with aclosing(expired(tmp_path, mode, sleep=asyncio.sleep)) as path:
-        asking = asyncio.create_task(collect(path))
+    async def writing(seconds: float) -> None:
+        """Between two of the looks that are taken after it has failed."""
+        if seconds == renewal.LOOKS[2]:
+            write(tmp_path / "home", sign_in(access_token=access_token(generation=3)))
+        await asyncio.sleep(0)
+
+    async with aclosing(expired(tmp_path, mode, sleep=writing)) as path:
+        await collect(path)
         await until(lambda: "getAuthStatus renew" in fake.log(tmp_path))
-        write(tmp_path / "home", sign_in(access_token=access_token(generation=3)))
-        await asking
         assert isinstance(path._content, Session)
         assert path._content.access_token.reveal() == access_token(generation=3)

@@ -242,11 +242,11 @@ async def test_a_label_taken_meanwhile_does_not_keep_a_key_from_coming_back(api_
 async def test_a_removed_key_is_gone_with_all_that_belongs_to_it_when_the_time_is_over(
     api_keys: ApiKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keys, "UNDO", timedelta(seconds=0.2))
     row, other = await api_keys.add("Work", WORK), await api_keys.add("Home", HOME)
     purging = asyncio.create_task(api_keys.purge())
     await asyncio.sleep(0)
     await api_keys.remove(row)
+    monkeypatch.setattr(keys, "UNDO", timedelta(seconds=0.2))
     await until(lambda: not_there(row))
     purging.cancel()
     assert not await api_keys.restore(row)

@@ -204,8 +204,8 @@ def test_a_renewal_is_completed_whatever_ends_lerix(cli: RealCli, how: str) -> N
     up.fail(TOKEN, Late())
     command = [sys.executable, "-c", textwrap.dedent(text)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        up.stalled.wait_held(timeout=30)
-        process.communicate("\n", timeout=30)
+        up.stalled.wait_held(timeout=60)
+        process.communicate("\n", timeout=60)
         assert process.returncode == {"aclose": 0, "SIGTERM": -signal.SIGTERM, "SIGKILL": -signal.SIGKILL}[how]
     time.sleep(1.5)  # the CLI has been told to end, and goes on waiting for the answer
     up.release()

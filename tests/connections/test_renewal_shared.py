@@ -16,7 +16,8 @@ import pytest
 from connections import errors
 from connections.codex import renewal
 from connections.codex.auth_file import AuthFile
-from tests.connections.renewing import Clock, lerix, unharmed
+from tests.connections.renewing import Clock, lerix, refresh_token, unharmed
+from tests.connections.waiting import until
 from tests.upstream import TOKEN, Upstream
 from tests.upstream.faults import Late
 
@@ -60,29 +61,42 @@ async def test_a_request_that_goes_away_takes_the_renewal_from_nobody(up: Upstre
 
 async def test_a_renewal_whose_every_request_is_gone_is_written_all_the_same(up: Upstream, home: Path) -> None:
     account = up.sign_in(home, expires_in=-60)
+    before = account.refresh_token
     up.fail(TOKEN, Late(0.3))
     path = lerix(up, home)
     only = asyncio.create_task(path.models())
     await asyncio.to_thread(up.wait_for, TOKEN)
     only.cancel()
     await path.aclose()
+    await until(lambda: refresh_token(home) == account.refresh_token != before and not list(home.glob(".auth-*")))
     assert unharmed(up, home, account)
 
 
 def test_a_process_that_is_stopping_writes_the_answer_before_it_ends(up: Upstream, home: Path) -> None:
     account = up.sign_in(home, expires_in=-60)
-    up.fail(TOKEN, Late(1.5))
-    done = run(
+    up.fail(TOKEN, Late())
+    command = program(
         f"""
         async def main():
             path = make({up.url!r}, {str(home)!r})
             asking = asyncio.create_task(path.models())
-            await asyncio.sleep(0.3)
+            await asyncio.to_thread(input)
             asking.cancel()
             await path._renewal.aclose(0.1)
         """
     )
-    assert done.returncode == 0, done.stderr
+    command[-1] += "print('over', flush=True)\n"
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        up.stalled.wait_held(timeout=60)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "over\n"
+        with pytest.raises(subprocess.TimeoutExpired):  # it waits for the answer
+            process.wait(1)
+        up.release()
+        assert process.wait(60) == 0
     assert up.to(TOKEN)[0].status == 200
     assert unharmed(up, home, account)
 
@@ -187,10 +201,6 @@ def program(text: str) -> list[str]:
     return [sys.executable, "-c", f"{PRELUDE}\n{textwrap.dedent(text)}\nasyncio.run(main())\n"]
 
 
-def run(text: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(program(text), capture_output=True, text=True, timeout=60)
-
-
 def test_two_lerixes_renew_one_session_again_and_again_and_neither_is_stranded(up: Upstream, home: Path) -> None:
     rounds = 20
     up.accounts.lifetime = 200  # every use finds a token that is due
@@ -204,7 +214,7 @@ def test_two_lerixes_renew_one_session_again_and_again_and_neither_is_stranded(u
             await path.aclose()
         """
     both = [subprocess.Popen(program(text), stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    errors_ = [process.communicate(timeout=60)[1] for process in both]
+    errors_ = [process.communicate(timeout=180)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], errors_
     answers = [request.status for request in up.to(TOKEN)]
     assert set(answers) == {200}  # two Lerixes never spend one token

@@ -23,7 +23,7 @@ from tests.upstream.world import CONTROL, World
 Endpoint = Callable[[Exchange], Awaitable[None]]
 Streaming = Callable[[Exchange, Spoil | None], Awaitable[None]]
 
-START_TIMEOUT = 5.0
+START_TIMEOUT = 30.0
 
 
 class Upstream(World):

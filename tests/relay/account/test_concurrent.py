@@ -53,10 +53,11 @@ async def test_of_two_revocations_one_says_that_the_device_is_gone(mac: Mac, oth
 
 async def test_signing_out_while_the_broker_is_silent_does_not_wait_for_it(mac: Mac, far: FarBroker) -> None:
     await create(mac)
-    silent = asyncio.Event()
+    asked, silent = asyncio.Event(), asyncio.Event()
 
     class Silent(FarBroker):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            asked.set()
             await silent.wait()
             raise AssertionError
 
@@ -64,7 +65,7 @@ async def test_signing_out_while_the_broker_is_silent_does_not_wait_for_it(mac: 
     await desk.close_client()
     desk._transport = Silent()
     look = asyncio.ensure_future(mac.account.refresh())
-    await asyncio.sleep(0.05)
+    await asyncio.wait_for(asked.wait(), 20)
     leaving = asyncio.ensure_future(mac.account.sign_out())
     await until(lambda: not mac.account.view.signed_in)
     for task in (look, leaving):

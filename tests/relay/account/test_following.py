@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from connections.changes import heard
 from connections.secrets import Secret
 from relay.account import following
 from relay.account.errors import AddressUnusable, BrokerFixed, BrokerInUse, Unreachable, Unsettled
 from relay.account.refusals import ProofRefused, SlowDown
 from relay.api import Problem
 from tests.relay.account.far_broker import ADDRESS, HOST, Asked, FarBroker, No
-from tests.relay.account.macs import EMAIL, PASSWORD, Mac, create
+from tests.relay.account.macs import EMAIL, PASSWORD, Mac, create, until
 
 OLD = Secret(PASSWORD)
 
@@ -60,14 +61,23 @@ async def test_it_waits_as_long_as_the_broker_asks_for(
     assert isinstance(mac.account.view.problem, SlowDown)
 
 
-async def test_without_an_account_it_waits_until_there_is_one(mac: Mac, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_an_account_it_waits_until_there_is_one(
+    mac: Mac, far: FarBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert await waits(mac, monkeypatch, 1) == [3600]
+    waiting: list[float] = []
+
+    async def hears(bell: asyncio.Event, *, seconds: float) -> bool:
+        waiting.append(seconds)
+        return await heard(bell, seconds=seconds)
+
+    monkeypatch.setattr(following, "heard", hears)
     following_it = asyncio.ensure_future(mac.account.follow())
-    await asyncio.sleep(0.05)
+    await until(lambda: waiting == [3600])
+    assert "GET account" not in {asked.name for asked in far.asked}
     await create(mac)
-    bell = asyncio.Event()
-    mac.account.changed.ring(bell)
-    await asyncio.wait_for(bell.wait(), 20)
+    await until(lambda: "GET account" in {asked.name for asked in far.asked})
+    await until(lambda: waiting[-1] < 3600)
     following_it.cancel()
     await asyncio.wait({following_it})
     assert mac.account.view.problem is None

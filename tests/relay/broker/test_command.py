@@ -220,7 +220,7 @@ def test_the_embedded_broker_answers_only_the_lerix_that_started_it(
     with Client(int(url.rpartition(":")[2]), PATH, {"X-Lerix-Parent": SECRET}) as client:
         assert client.status == 101
     # Staff sign in by a password of their own.
-    assert httpx.get(f"{url}/admin/login/", trust_env=False).status_code == 200
+    assert httpx.get(f"{url}/admin/login/", trust_env=False, timeout=30).status_code == 200
 
 
 @pytest.fixture(scope="module")

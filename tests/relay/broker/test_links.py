@@ -9,6 +9,7 @@ import pytest
 
 from relay.account.keys import flows
 from relay.account.keys.device import DeviceKeys, Role
+from relay.broker.rendezvous import AUTH_SECONDS
 from relay.protocol import link as wire
 from relay.protocol.link import PATH, Code, Message, Type
 from tests.relay.broker.desk import Desk, Person, new_network, until
@@ -167,8 +168,16 @@ def test_one_network_cannot_take_all_places_of_those_who_have_not_proved_themsel
         )
 
     with contextlib.ExitStack() as silent:
-        mine = [silent.enter_context(stranger(desk.network)).status for _ in range(33)]
-        assert mine == [101] * 32 + [403]
+        mine: list[tuple[float, int]] = []  # when it knocked, and what it was told
+        while len(mine) < 200 and 403 not in {status for _, status in mine}:
+            knocked = time.monotonic()
+            status = silent.enter_context(stranger(desk.network)).status
+            # On a slow machine the first are shown out before the last have come.
+            here = sum(time.monotonic() - since < AUTH_SECONDS for since, _ in mine)
+            assert status == 101 or len(mine) >= 32
+            assert status == 403 or here < 32
+            mine.append((knocked, status))
+        assert mine[-1][1] == 403
         assert silent.enter_context(stranger(new_network())).status == 101
 
     def is_let_in() -> bool:

@@ -58,15 +58,25 @@ async def test_the_same_request_attaches_or_is_read_again_and_is_asked_once() ->
 
 
 async def test_a_question_goes_out_before_anybody_counts_the_turns() -> None:
-    path, bell = Obedient(), asyncio.Event()
+    path, now = Obedient(), asyncio.get_running_loop().time
+    rung: list[tuple[int, float]] = []
+
+    class Bell(asyncio.Event):
+        def set(self) -> None:
+            rung.append((len(path.asked), now()))
+            super().set()
+
+    bell = Bell()
     path.script = [...]
     turns = made(path)
     turns.changed.ring(bell)
+    begun = now()
     turn = turns.begin(NAME, HASH, ask())
-    await soon(lambda: path.asked)
-    assert not bell.is_set()
     async with asyncio.timeout(20):
         await bell.wait()
+        ((asked, when),) = rung
+        assert asked == 1
+        assert when - begun > 0.05
         assert turns.running == 1
         bell.clear()
         path.go.set()

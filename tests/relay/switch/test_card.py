@@ -41,9 +41,9 @@ async def test_the_broker_inside_lerix_is_said_to_be_out_of_reach(model: Catalog
 async def test_the_pages_hear_of_each_change(model: CatalogueEntry) -> None:
     bench = Bench()
     bell = asyncio.Event()
+    connections_changed.ring(bell)
     async with bench.running():
-        await asyncio.sleep(0.3)
-        connections_changed.ring(bell)
+        await asyncio.wait_for(bell.wait(), 20)  # what it tells as it begins
         bell.clear()
         bench.host.show(reason=Reason.CONNECTING)
         await asyncio.wait_for(bell.wait(), 20)
