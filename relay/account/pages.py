@@ -151,14 +151,14 @@ class Pieces:
             self._digits = view.digits
         fresh = {name: text for name, text in texts.items() if self._shown.get(name) != text}
         self._shown = texts
-        mark, *had = self._had.split(".")
-        if self._kind is None and mark == _mark(kind):
-            self._kind = kind
-            fresh = {name: text for name, text in fresh.items() if f"{name}={_digest(text)}" not in had}
         # Beside an alarm from elsewhere, what this page said before would be wrong.
         alarm = view.revoked or view.digits is not None
         hush = partial("#account-said", "", "innerHTML") if alarm and not self._alarm and self._kind else ""
         self._alarm = alarm
+        mark, *had = self._had.split(".")
+        if self._kind is None and mark == _mark(kind):
+            self._kind = kind
+            fresh = {name: text for name, text in fresh.items() if f"{name}={_digest(text)}" not in had}
         if kind != self._kind:
             self._kind = kind
             return hush + partial("#account", await html("account/state.html", context))

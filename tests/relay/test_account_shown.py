@@ -47,7 +47,10 @@ async def test_a_page_that_joins_again_gets_nothing_of_what_it_has(fake: FakeAcc
     assert targets(await again.new()) == ["#account-devices", "#account-plan"]
     assert targets(await Pieces(had).new()) == ["#account-devices", "#account-plan"]
     fake.view = replace(fake.view, digits=DIGITS)
-    assert "#account-banners" in targets(await Pieces(had).new())
+    told = targets(await Pieces(had).new())
+    assert "#account-banners" in told
+    # What a page said as it was opened stays.
+    assert "#account-said" not in told
     fake.view = replace(fake.view, signed_in=False, revoked=True, digits=None)
     assert targets(await Pieces(had).new()) == ["#account"]
     for other in ("", "10", "10.own", "no position", had[:40], had[3:]):
