@@ -28,6 +28,16 @@ STOP_SECONDS = 20.0
 SLACK = 4.0
 
 
+def is_running(pid: int) -> bool:
+    """Whether a process is there and has not ended."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
 class LerixProcess:
     """A running Lerix as a context manager.
 

@@ -246,6 +246,22 @@ def send(page: Page, text: str) -> None:
     field.press("Enter")
 
 
+def scrolled_out(page: Page, box: str) -> None:
+    """Wait until what has the id `box` does not scroll any more: the wheel moves it little by little."""
+    page.evaluate(
+        """async id => {
+            const box = document.getElementById(id);
+            let before;
+            do {
+                before = box.scrollTop;
+                await new Promise(done => setTimeout(done, 300));
+                await new Promise(requestAnimationFrame);
+            } while (box.scrollTop !== before);
+        }""",
+        box,
+    )
+
+
 def answers(page: Page) -> Callable[[int], None]:
     """Return a function that waits until so many answers are complete."""
 

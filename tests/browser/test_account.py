@@ -35,7 +35,7 @@ from tests.browser.conftest import Desk
 from tests.browser.test_lasting import HIDE
 from tests.browser.test_layout import SIZES, healthy
 from tests.browser.test_temporary import until
-from tests.serving import LerixProcess
+from tests.serving import LerixProcess, is_running
 
 
 @pytest.fixture(autouse=True)
@@ -57,15 +57,6 @@ def asked(broker: int) -> bool:
     own = {str(each.readlink()) for each in Path(f"/proc/{broker}/fd").iterdir()}
     ports = {row[1].rpartition(":")[2] for row in rows if f"socket:[{row[9]}]" in own}
     return any(row[1].rpartition(":")[2] in ports and int(row[4].rpartition(":")[2], 16) for row in rows)
-
-
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    state = Path(f"/proc/{pid}/stat")
-    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_an_account_is_created_step_by_step(page: Page, desk: Desk) -> None:

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 
 from tests.browser.chats import store
-from tests.browser.conftest import Desk, picture
+from tests.browser.conftest import Desk, picture, scrolled_out
 from tests.browser.test_layout import healthy
 from tests.serving import LerixProcess
 from tests.upstream import Upstream
@@ -80,17 +80,7 @@ def scroll_to(page: Page, link: Locator) -> None:
         page.wait_for_timeout(50)
         expect(page.locator("#history .more:not(.htmx-request)").or_(link).first).to_be_attached()
     # It goes on little by little, and would close a menu.
-    page.evaluate(
-        """async () => {
-            const box = document.getElementById("history-place");
-            let before;
-            do {
-                before = box.scrollTop;
-                await new Promise(done => setTimeout(done, 300));
-                await new Promise(requestAnimationFrame);
-            } while (box.scrollTop !== before);
-        }"""
-    )
+    scrolled_out(page, "history-place")
 
 
 def test_pins_folders_and_the_archive_and_another_page_follows(desk: Desk, here: Page) -> None:

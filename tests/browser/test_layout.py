@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Desk, answers, picture, send
+from tests.browser.conftest import Desk, answers, picture, scrolled_out, send
 from tests.upstream import RESPONSES, Reply, Upstream, faults
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
@@ -128,17 +128,7 @@ def test_the_page_follows_the_end_only_while_the_reader_is_there(desk: Desk, up:
     page.mouse.wheel(0, -600)
     expect(page.get_by_role("button", name="Jump to latest")).to_be_visible()
     # The wheel moves the page little by little.
-    page.evaluate(
-        """async () => {
-            const box = document.getElementById("scroller");
-            let before;
-            do {
-                before = box.scrollTop;
-                await new Promise(done => setTimeout(done, 300));
-                await new Promise(requestAnimationFrame);
-            } while (box.scrollTop !== before);
-        }"""
-    )
+    scrolled_out(page, "scroller")
     before = box.evaluate("box => box.scrollTop")
     gate.step(40)
     expect(answer).to_contain_text("Line 98")

@@ -4,7 +4,7 @@
 (() => {
   "use strict";
 
-  /* Links, and forms that have an address of their own, need no script. */
+  /* Links, and forms with an address that no script takes over, work without one. */
   const BUTTONS = "button[type=button], button[hx-get], button[hx-post], input[hx-post]";
   const FORMS = "form[hx-get], form[hx-post], form:not([action])";
   const SEEN = ["click", "submit", "input", "change"];

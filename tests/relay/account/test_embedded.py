@@ -22,6 +22,7 @@ from relay.account.errors import EmbeddedFailed
 from relay.api.fields import encode
 from tests.relay.account.far_broker import ADDRESS, FarBroker
 from tests.relay.account.macs import until
+from tests.serving import is_running
 
 FAKE = Path(__file__).parent / "fake_embedded.py"
 ROOT = Path(__file__).parents[3]
@@ -42,15 +43,6 @@ async def stopped_after(broker: EmbeddedBroker) -> AsyncIterator[EmbeddedBroker]
 
 def starts(folder: Path) -> int:
     return len(list(folder.glob("start-*")))
-
-
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    state = Path(f"/proc/{pid}/stat")
-    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 async def test_it_starts_when_its_address_is_asked_for(tmp_path: Path) -> None:

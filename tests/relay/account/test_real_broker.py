@@ -21,9 +21,8 @@ from relay.account.pending import Step
 from relay.account.refusals import AddressTaken, AddressUnknown, WrongCode, WrongLogin, WrongRecoveryKey
 from tests import disk
 from tests.relay.account.macs import NEW, PASSWORD, Mac, closed_after, typed, until
-from tests.relay.account.test_embedded import is_running
 from tests.relay.account.test_vault import secrets_of
-from tests.serving import BrokerProcess
+from tests.serving import BrokerProcess, is_running
 
 OLD, FRESH = Secret(PASSWORD), Secret(NEW)
 
