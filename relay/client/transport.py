@@ -73,8 +73,8 @@ class RelayTransport(httpx.AsyncBaseTransport):
             reply = await asking.ask(0)
         except RouteClosed:
             raise HostUnreachable from None
-        except StreamEnded:
-            if asking.idem is None or self._remote.code in GONE:
+        except StreamEnded as ended:
+            if asking.idem is None or ended.is_final:
                 raise httpx.ReadError("the host gave the request up", request=request) from None
             reply = await asking.again(0, self._patience)
         if reply.answer.status >= 400:
@@ -183,8 +183,8 @@ class _Body(httpx.AsyncByteStream):
                 asking = self._asking
                 if ended.code is not None or asking.idem is None:
                     raise httpx.ReadError("the host gave the answer up", request=asking.request) from None
-            if self._asking.remote.code in GONE:
-                raise HostLeft
+                if ended.is_final:
+                    raise HostLeft from None
             self._reply = None
             reply = await self._asking.again(self._at, self._patience)
             if reply.answer.status >= 400:

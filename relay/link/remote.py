@@ -141,7 +141,9 @@ class Remote:
         if self._carrier is not None:
             self._carrier.close(Code.DONE if code is None else code)
         if code in GONE:
-            self._lose()
+            # Here and not when the route has ended: those who wait look at it as soon as they are told.
+            self.code = code
+            self._lose(is_final=True)
 
     async def run(self) -> None:
         """Keep a route to the host until cancelled."""
@@ -156,7 +158,8 @@ class Remote:
                 except RouteClosed as closed:
                     code = closed.code
                 except LinkDown:
-                    code = None
+                    # That there is no link now does not undo that this device was shut out.
+                    code = self.code if self.code in GONE else None
                 except ProtocolError as error:
                     code = error.code
                     if isinstance(error, SessionBroken):
@@ -164,7 +167,7 @@ class Remote:
                 except TimeoutError:
                     code = Code.NO_HOST
                 if code in GONE:
-                    self._lose()
+                    self._lose(is_final=True)
                 was_connected = self.connected
                 self._say(connected=False, code=code)
                 failures = 0 if was_connected and self._clock() - begun > 1 else failures + 1
@@ -182,7 +185,7 @@ class Remote:
             self._ready.clear()
             if self.code not in GONE:
                 self.code = Code.REFUSED
-            self._lose()
+            self._lose(is_final=True)
 
     async def _route(self) -> None:
         terms = self._terms()
@@ -231,10 +234,10 @@ class Remote:
         await carrier.send(route.confirm())
         return route
 
-    def _lose(self) -> None:
+    def _lose(self, *, is_final: bool = False) -> None:
         streams, self._streams, self._session_id = self._streams, None, None
         if streams is not None:
-            streams.lose()
+            streams.lose(is_final=is_final)
 
     def _say(self, *, connected: bool, code: int | None) -> None:
         self.connected, self.code = connected, code

@@ -19,11 +19,15 @@ PIECE = 4 * MAX_PAYLOAD
 
 
 class StreamEnded(Exception):
-    """The stream is no more: the peer gave it up (`code`), or the session was lost (`code` None)."""
+    """The stream is no more: the peer gave it up (`code`), or the session was lost (`code` None).
 
-    def __init__(self, code: int | None) -> None:
+    `is_final` says that no other session with this peer will have it either.
+    """
+
+    def __init__(self, code: int | None, *, is_final: bool = False) -> None:
         super().__init__(f"stream ended: {code}")
         self.code = code
+        self.is_final = is_final
 
 
 @dataclass
@@ -88,13 +92,13 @@ class Streams:
             self._wake()
         self._bell.set()
 
-    def lose(self) -> None:
-        """The session is gone: everybody who waits learns it."""
+    def lose(self, *, is_final: bool = False) -> None:
+        """The session is gone: everybody who waits learns it, and whether it was the last with this peer."""
         for stream, inbox in list(self._inboxes.items()):
             if inbox.error is not None:
                 continue  # the peer has given it up before
             if not inbox.ended:
-                inbox.error = StreamEnded(None)
+                inbox.error = StreamEnded(None, is_final=is_final)
             self._gave_up(stream, False)
         self._wake()
 

@@ -118,7 +118,8 @@ def test_an_answer_with_formulas_notes_tables_and_code(desk: Desk, up: Upstream,
     assert copied.startswith("## Energy\n\nMass and energy are one: $E = mc^2$.[^1] It costs $5")
     assert "\n\n$$\n\\left( \\sum_{k=1}^n a_k b_k \\right)^2 \\le \\frac{x}{y}\n$$\n\n" in copied
     assert copied.endswith("- [x] done\n- [ ] open **soon**")
-    assert copy_between(page, ".body h2 + p", ".body h2 + p math") == "Mass and energy are one: $E = mc^2$"
+    first = '.body p:has([role="doc-noteref"])'
+    assert copy_between(page, first, f"{first} math") == "Mass and energy are one: $E = mc^2$"
     copied = copy_between(page, ".body .code", ".body .note")
     assert copied.startswith("```python\ndef energy(mass)")
     assert copied.endswith("\n```\n\nThe end.[^2]\n\n[^1]: Einstein, 1905.\n\n[^2]: With a **second** note.")

@@ -10,7 +10,7 @@ from connections.errors import ContextTooLong
 from connections.responses import RequestForm, build_request
 from relay.answers import MAX_BODY, MODELS, RESPONSES
 from relay.client.transport import IDEM, RelayTransport
-from relay.errors import HostSilent, HostUnreachable, OtherRequest, RequestUnknown
+from relay.errors import HostLeft, HostSilent, HostUnreachable, OtherRequest, RequestUnknown
 from relay.link.host import Incoming
 from relay.link.streams import StreamEnded
 from relay.protocol.headers import Answer
@@ -136,6 +136,27 @@ async def test_a_host_that_is_away_in_mid_answer_is_waited_for_as_long_as_was_sa
         with pytest.raises(HostSilent):
             await reading
         assert asyncio.get_running_loop().time() - begun > 1
+
+
+@pytest.mark.parametrize("host_first", [False, True])
+@pytest.mark.parametrize("code", [Code.REFUSED, Code.REVOKED, Code.NO_PLAN])
+async def test_whoever_was_shut_out_in_mid_answer_does_not_wait_for_the_host(code: Code, host_first: bool) -> None:
+    """Though it dials the host again at once, in vain, and may have lost it before."""
+    came: list[bytes] = []
+    async with (
+        world(silent) as made,
+        client(RelayTransport(made.remote, boot=lambda: "b" * 32), read=5) as http,
+        asyncio.timeout(20),
+    ):
+        reading = asyncio.ensure_future(read(http, came))
+        await soon(lambda: came)
+        if host_first:
+            await away(made)
+        made.phone.down()
+        made.remote.link_down(code)
+        with pytest.raises(HostLeft):
+            await reading
+        assert made.remote.code == code
 
 
 async def test_an_answer_of_no_host_of_ours_is_no_answer() -> None:
