@@ -37,6 +37,9 @@ from tests.browser.test_layout import SIZES, healthy
 from tests.browser.test_temporary import until
 from tests.serving import LerixProcess, is_running
 
+#: The state of a socket in Linux's table of them (include/net/tcp_states.h).
+ESTABLISHED = "01"
+
 
 @pytest.fixture(autouse=True)
 def nobody(desk: Desk) -> None:
@@ -56,7 +59,9 @@ def asked(broker: int) -> bool:
     rows = [line.split() for table in tables if table.exists() for line in table.read_text().splitlines()[1:]]
     own = {str(each.readlink()) for each in Path(f"/proc/{broker}/fd").iterdir()}
     ports = {row[1].rpartition(":")[2] for row in rows if f"socket:[{row[9]}]" in own}
-    return any(row[1].rpartition(":")[2] in ports and int(row[4].rpartition(":")[2], 16) for row in rows)
+    # What waits at the listening socket itself is a connection, over which nothing may have been asked yet.
+    theirs = [row for row in rows if row[1].rpartition(":")[2] in ports and row[3] == ESTABLISHED]
+    return any(int(row[4].rpartition(":")[2], 16) for row in theirs)
 
 
 def test_an_account_is_created_step_by_step(page: Page, desk: Desk) -> None:
