@@ -1,0 +1,1 @@
+"""The tests on a machine that stalls; see `tests.stalls.plugin`."""
