@@ -72,6 +72,11 @@ class Carrier:
             self._code = code
         self._bell.set()
 
+    def check(self) -> None:
+        """Raise RouteClosed where it has ended."""
+        if self._code is not None:
+            raise RouteClosed(self._code)
+
     async def opened(self) -> None:
         """Wait until the broker has opened the route. Raises RouteClosed."""
         await self._until(lambda: self._opened)
@@ -97,8 +102,7 @@ class Carrier:
         while True:
             if even_closed and test():
                 return
-            if self._code is not None:
-                raise RouteClosed(self._code)
+            self.check()
             if test():
                 return
             self._bell.clear()

@@ -128,7 +128,8 @@ class Host:
         self._serve = serve
         self._gave_up = gave_up
         self._clock = clock
-        self._carriers: dict[int, Carrier] = {}
+        #: By the route's number: the device that comes, and what carries it.
+        self._carriers: dict[int, tuple[bytes, Carrier]] = {}
         self._half_open = 0
         self._kept: dict[bytes, _Kept] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -143,23 +144,22 @@ class Host:
         if message.type is Type.INCOMING:
             self._spawn(message)
         elif message.route in self._carriers:
-            self._carriers[message.route].feed(message)
+            self._carriers[message.route][1].feed(message)
 
     def link_down(self) -> None:
         """The link is gone, and all routes with it; sessions wait."""
-        for carrier in list(self._carriers.values()):
+        for _, carrier in self._carriers.values():
             carrier.close(Code.DONE)
 
     def expel(self, remote: bytes | None = None, code: Code = Code.REVOKED) -> None:
-        """End everything of a device, or of all: removed, signed out, switched off."""
+        """End everything of a device, or of all: removed, signed out, switched off. Also what is about to come in."""
+        for other, carrier in self._carriers.values():
+            if remote is None or other == remote:
+                carrier.close(code)
         for session_id, kept in list(self._kept.items()):
             if remote is None or kept.remote == remote:
-                if kept.carrier is not None:
-                    kept.carrier.close(code)
                 del self._kept[session_id]
                 kept.streams.lose()
-        if remote is None:
-            self.link_down()
 
     async def said_goodbye(self, seconds: float) -> None:
         """Wait until the devices of routes that were ended have been told, so long at most."""
@@ -185,13 +185,14 @@ class Host:
 
     def _spawn(self, message: Message) -> None:
         # Known at once: what its device says next may be handed over before the task has begun.
-        carrier = self._carriers[message.route] = Carrier(self._link, message.route)
-        task = asyncio.get_running_loop().create_task(self._route(carrier, message.payload))
+        remote, epoch = message.payload[:16], int.from_bytes(message.payload[16:], "big")
+        carrier = Carrier(self._link, message.route)
+        self._carriers[message.route] = remote, carrier
+        task = asyncio.get_running_loop().create_task(self._route(carrier, remote, epoch))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _route(self, carrier: Carrier, announced: bytes) -> None:
-        remote, epoch = announced[:16], int.from_bytes(announced[16:], "big")
+    async def _route(self, carrier: Carrier, remote: bytes, epoch: int) -> None:
         code: int = Code.DONE
         try:
             await self._admit(carrier, remote, epoch)
@@ -207,7 +208,7 @@ class Host:
         except LinkDown:
             return
         finally:
-            if self._carriers.get(carrier.number) is carrier:
+            if self._carriers.get(carrier.number, (remote, None))[1] is carrier:
                 del self._carriers[carrier.number]
         with contextlib.suppress(LinkDown):
             await self._link.send(close(carrier.number, code))
@@ -228,7 +229,8 @@ class Host:
                 kept, session_id = await self._shake_hands(carrier, route, remote)
         finally:
             self._half_open -= 1
-        # Only now is it sure that the device has the epoch's key; others may have come in meanwhile.
+        # Only now is it sure that the device has the epoch's key. Meanwhile it may have been expelled, or others come in.
+        carrier.check()
         if self._is_full_for(remote):
             raise Turned(Code.TOO_MANY)
         self._keep(session_id, kept, carrier, route)

@@ -15,7 +15,7 @@ from relay.link.host import Incoming
 from relay.link.streams import StreamEnded
 from relay.protocol.errors import HandshakeFailed
 from relay.protocol.headers import Answer, Request
-from relay.protocol.link import Code
+from relay.protocol.link import Code, Message, Type
 from relay.protocol.route import Log
 from tests.relay.link.wire import PHONE, World, soon, whole, world
 
@@ -197,6 +197,34 @@ async def test_an_expelled_device_is_out_at_once_and_its_requests_end() -> None:
         with pytest.raises(StreamEnded):
             await whole(reply)
         assert made.host.remotes == frozenset()
+
+
+@pytest.mark.parametrize(("whom", "code"), [(PHONE, Code.REVOKED), (None, Code.RELAY_OFF)], ids=["it alone", "all"])
+async def test_an_expelled_device_that_is_just_coming_in_does_not_get_in(whom: bytes | None, code: Code) -> None:
+    """Its own side of the handshake is over, and what it has asked already ends as well."""
+    async with world(echo, connected=False) as made:
+        heard, said, held = made.mac.owner, 0, list[Message]()
+
+        def hold(message: Message) -> None:
+            nonlocal said
+            said += message.type is Type.DATA
+            (held.append if said > 1 else heard)(message)
+
+        made.mac.owner = hold
+        async with asyncio.timeout(20):
+            await made.remote.ready()
+        asking = asyncio.ensure_future(ask(made, GET))
+        await soon(lambda: held)
+        if whom is not None:
+            made.notes.keys.clear()
+        made.host.expel(whom, code)
+        for message in held:
+            heard(message)
+        with pytest.raises(StreamEnded):
+            await asking
+        assert made.remote.code == code
+        assert made.host.remotes == frozenset()
+        assert not made.host._kept
 
 
 @pytest.mark.parametrize("code", [Code.REFUSED, Code.REVOKED, Code.NO_PLAN])
