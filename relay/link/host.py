@@ -229,7 +229,7 @@ class Host:
                 kept, session_id = await self._shake_hands(carrier, route, remote)
         finally:
             self._half_open -= 1
-        # Only now is it sure that the device has the epoch's key. Meanwhile it may have been expelled, or others come in.
+        # Only now is it sure that the device has the epoch's key; meanwhile it may have been expelled.
         carrier.check()
         if self._is_full_for(remote):
             raise Turned(Code.TOO_MANY)
