@@ -89,7 +89,7 @@ def test_it_leaves_nothing_on_any_disk_while_it_lasts_after_quit_and_after_a_cra
     up.reply(f"You said {SECRET}, in **confidence**.")
     file: FilePayload = {"name": "plan.txt", "mimeType": "text/plain", "buffer": f"{SECRET} as a file".encode()}
     page.set_input_files("#attach-input", file)
-    expect(page.locator("#chips")).to_contain_text("plan.txt")
+    expect(page.locator("#chips > [data-file]")).to_contain_text("plan.txt")
     # Longer than what servers like to put into temporary files.
     send(page, f"{SECRET} {'.' * 300_000}")
     answers(page)(1)
