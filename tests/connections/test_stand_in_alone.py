@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import ssl
 import subprocess
@@ -109,3 +110,14 @@ def test_it_speaks_https_when_given_a_certificate(tmp_path: Path) -> None:
         assert up.url.startswith("https://")
         up.reply("Sealed.")
         assert text_of(read_events(ask(client, up.sign_in(tmp_path)).text)) == "Sealed."
+
+
+def test_a_stand_in_that_stops_leaves_no_connection_open() -> None:
+    """Not one that was just being accepted either; what is left fails this test by its ResourceWarning."""
+    for count in range(20):
+        with Upstream() as up:
+            here = [socket.create_connection(("127.0.0.1", up.port)) for _ in range(1 + count % 3)]
+            here[0].send(b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        for each in here:
+            each.close()
+    gc.collect()

@@ -55,7 +55,7 @@ class Upstream(World):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending: asyncio.Event | None = None
         self._listener: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         backend, sign_in, public = Backend(self), SignIn(self), PublicApi(self)
         self._endpoints: dict[tuple[str, str], Endpoint] = {
             ("POST", paths.TOKEN): sign_in.token,
@@ -148,17 +148,25 @@ class Upstream(World):
 
     async def _stop_listening(self) -> None:
         if self._listener is not None:
+            # First no new ones: asyncio loses a socket whose listener is closed while it is being accepted.
+            for listening in self._listener.sockets:
+                asyncio.get_running_loop().remove_reader(listening.fileno())
+            await _turns()
             self._listener.close()
             self._listener = None
-        for task in self._connections:
+        connections = dict(self._connections)
+        for task in connections:
             task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-        await asyncio.sleep(0)  # the transports close in the loop's next turn
+        await asyncio.gather(*connections, return_exceptions=True)
+        for writer in connections.values():
+            # Also one whose task had not begun, and one whose client does not take what is left for it.
+            writer.transport.abort()
+        await _turns()  # the transports close
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.ensure_future(serve(reader, writer, self.journal, self._handle))
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
+        self._connections[task] = writer
+        task.add_done_callback(self._connections.pop)
 
     async def _handle(self, exchange: Exchange) -> None:
         request = exchange.request
@@ -192,3 +200,9 @@ class Upstream(World):
             raise Refusal(405, {"detail": "Method Not Allowed"})
         else:
             raise Refusal(404, {"detail": "Not Found"})
+
+
+async def _turns() -> None:
+    """Let the loop do what it has begun: accepting a connection and closing one take it a few turns each."""
+    for _ in range(10):
+        await asyncio.sleep(0)
