@@ -208,7 +208,7 @@ class Host:
         except LinkDown:
             return
         finally:
-            if self._carriers.get(carrier.number, (remote, None))[1] is carrier:
+            if self._carriers.get(carrier.number) == (remote, carrier):
                 del self._carriers[carrier.number]
         with contextlib.suppress(LinkDown):
             await self._link.send(close(carrier.number, code))

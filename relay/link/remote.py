@@ -141,7 +141,7 @@ class Remote:
         if self._carrier is not None:
             self._carrier.close(Code.DONE if code is None else code)
         if code in GONE:
-            # Here and not when the route has ended: those who wait look at it as soon as they are told.
+            # Between two routes there is none whose end would say it.
             self.code = code
             self._lose(is_final=True)
 

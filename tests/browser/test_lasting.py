@@ -56,7 +56,7 @@ def words(page: Page) -> list[str]:
 
 def said(page: Page) -> list[list[str]]:
     """What each message says, as words. Not as it is drawn: what is far from the screen is not."""
-    return [text.split() for text in page.locator("article .body").all_text_contents()]
+    return [text.split() for text in page.locator("article :is(.body, .bubble)").all_text_contents()]
 
 
 def settled(page: Page) -> list[str]:

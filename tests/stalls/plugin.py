@@ -3,7 +3,7 @@
     python3 manage.py test -p tests.stalls.plugin tests/browser -n 4
 
 Event loops and threads sleep at random moments: those of the tests, of the stand-in and of each Lerix and broker that
-they start. Answers come with pauses between their words, and the scripts of pages are kept waiting. What fails then
+they start. Answers come with pauses between their pieces, and the scripts of pages are kept waiting. What fails then
 failed by chance before, on a machine slow enough; bounds of a few seconds in a test may of course be missed as well.
 The environment says how much:
 
@@ -17,19 +17,19 @@ import asyncio
 import os
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
 from tests.serving import LerixProcess
 from tests.stalls import loops
-from tests.upstream import Point
-from tests.upstream.streaming import Stage
+from tests.upstream.wire import Exchange
 
 #: The folder that programs find on PYTHONPATH, and what is in it before anything else of theirs.
 SITE = Path(__file__).with_name("site")
-#: The pauses of an answer: the share of its words, the longest in seconds, and of how many words.
-PAUSES, PAUSE, WORDS = 0.3, 0.06, 60
+#: The pauses of an answer: before this share of its pieces, the longest in seconds, and among how many of the first.
+PAUSES, PAUSE, PIECES = 0.3, 0.06, 60
 PAGE = """(() => {
     const [later, now] = [setTimeout.bind(window), performance.now.bind(performance)];
     const stall = () => {
@@ -55,17 +55,16 @@ def pytest_sessionstart() -> None:
 
     patch.setattr(LerixProcess, "environment", property(stalled))
 
-    passing = Stage.passing
-    passed: dict[int, int] = {}
+    write = Exchange.write
+    written: WeakKeyDictionary[Exchange, int] = WeakKeyDictionary()
 
-    async def paused(stage: Stage, point: Point) -> None:
-        if point is Point.DELTA:
-            passed[id(stage)] = passed.get(id(stage), 0) + 1
-            if passed[id(stage)] < WORDS and loops.chance.random() < PAUSES:
-                await asyncio.sleep(loops.chance.random() * PAUSE)
-        await passing(stage, point)
+    async def paused(exchange: Exchange, data: bytes) -> None:
+        written[exchange] = written.get(exchange, 0) + 1
+        if written[exchange] < PIECES and loops.chance.random() < PAUSES:
+            await asyncio.sleep(loops.chance.random() * PAUSE)
+        await write(exchange, data)
 
-    patch.setattr(Stage, "passing", paused)
+    patch.setattr(Exchange, "write", paused)
 
     new_context = Browser.new_context
     milliseconds = float(os.environ.get("STALLS_PAGE", "0"))
